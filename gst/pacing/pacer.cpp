@@ -1,0 +1,1 @@
+#include "gst/pacing/pacer.h"

@@ -1,0 +1,102 @@
+// Pacer: decides when each frame of a bursty producer is shown. The facade of gst/pacing.
+//
+// Pure: time is passed in, nothing is waited for, no clock, thread, GLib or GStreamer. Values are copyable; a copy and its
+// original behave alike. Thread-compatible: the caller serialises calls. Times have any origin, but do not run backwards
+// from call to call (an earlier `now` is taken as the latest one seen).
+//
+// The life of a frame: `arrive` numbers the block's frames consecutively (ids count from 0 over the pacer's life) and may
+// drop some; `next_release` says when the first queued frame is due; at that time `release` hands its id out. The caller
+// keeps the frames themselves, by id. Every id is released once, or listed once in `drops`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reactor::pacing {
+
+using Duration = std::chrono::nanoseconds;
+using Time = std::chrono::nanoseconds;  // since an origin of the caller's choice
+using FrameId = std::uint64_t;
+
+enum class Overflow { kWait, kDropOldest, kDropNewest };
+
+struct Settings {
+  double smoothness = 0.5;              // 0 (lowest latency) … 1 (smoothest)
+  double max_fps = 60.0;                // no interval is shorter than its inverse
+  double min_fps = 0.0;                 // slowest planned rate while frames are queued; 0 = none
+  std::optional<Duration> max_latency;  // hard bound on arrival-to-release of every frame shown
+  Overflow overflow = Overflow::kWait;
+};
+
+struct Block {
+  unsigned frames = 1;
+  // What the model took for it, time blocked in emit excluded. Unknown: the pacer takes the time since it last had room.
+  std::optional<Duration> compute;
+};
+
+enum class DropReason { kThinned, kOverflow, kLate, kFlushed };
+
+struct Drop {
+  FrameId id;
+  DropReason reason;
+};
+
+struct Release {
+  FrameId id;
+  Time planned;       // when it was due; <= now
+  Duration interval;  // until the following frame, as planned now
+};
+
+// Why the pacer does what it does, for stats, traces and plots. Durations in seconds.
+struct Explanation {
+  double period = 0;             // measured time per frame, s
+  double gap = 0, frames = 0;    // level: mean gap s and mean frames of a block
+  double deviation = 0;          // mean |gap / forecast - 1|
+  unsigned rhythm = 0;           // blocks after which the gaps repeat, 0 = none found
+  double cushion = 0, horizon = 0;  // s, as chosen by the bank
+  double cost = 0;               // mean cost of the bank's best candidate
+  double slack = 0;              // s the queue outlasts the expected next arrival
+  double next_arrival = 0;       // s from now until the next block is expected; negative when overdue
+  std::uint64_t blocks = 0, stalls = 0;
+};
+
+class Pacer {
+ public:
+  explicit Pacer(const Settings& settings = {});
+
+  void configure(Time now, const Settings& settings);
+  const Settings& settings() const;
+
+  // A block became available. Returns the id of its first frame.
+  FrameId arrive(Time now, const Block& block);
+  // What the last call dropped; valid until the next non-const call.
+  std::span<const Drop> drops() const;
+
+  void set_monitoring(Time now, bool on);
+  void black(Time now);  // queue dropped; the caller shows a black frame at black_due()
+  void flush(Time now);  // same for the decisions
+  void end(Time now);    // no further block will come: drain at the measured rate
+
+  bool empty() const;
+  std::size_t queued() const;
+  std::optional<Time> next_release() const;  // none while the queue is empty
+  Release release(Time now);                 // requires !empty() and now >= *next_release()
+
+  // When a producer that waits may go on: <= now means at once. Under a drop policy always `now`.
+  Time room(Time now) const;
+
+  std::optional<double> fps() const;  // measured; none before the first block
+  Explanation explain(Time now) const;
+
+  // What was learnt about the model (level, bank, rhythm) as a small JSON text, and back. `restore` returns false and
+  // changes nothing when the text is not such a state.
+  std::string save() const;
+  bool restore(std::string_view state);
+};
+
+}  // namespace reactor::pacing

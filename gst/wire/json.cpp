@@ -1,0 +1,1 @@
+#include "gst/wire/json.h"

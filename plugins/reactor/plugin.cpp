@@ -1,0 +1,14 @@
+// The plugin's entry point: registers the elements, nothing else. The GstReactorSrc type itself lives in
+// libgstreactor-1.0 so that C and Python call introspected methods.
+
+#include <gst/gst.h>
+#include <gst/reactor/gstreactor.h>
+
+static gboolean plugin_init(GstPlugin* plugin) {
+  return gst_element_register(plugin, "reactorsrc", GST_RANK_NONE, GST_TYPE_REACTOR_SRC);
+}
+
+#define PACKAGE "gst-reactor"
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, reactor,
+                  "Even, low-latency video from real-time generative models", plugin_init,
+                  REACTOR_VERSION, "LGPL", "gst-reactor", "Reactor for GStreamer")
