@@ -136,8 +136,8 @@ gboolean gst_reactor_event_parse_monitoring(GstEvent* event, gboolean* enabled) 
  * gst_reactor_event_new_flush:
  * @epoch: the epoch that begins; frames of an older one are not shown any more
  *
- * Downstream, out of band: drop what is not yet shown and cut to black. Not a GStreamer flush: caps, segment and
- * clock stay.
+ * Downstream, out of band: drop what is not yet shown and cut to black. Not a GStreamer flush:
+ * caps, segment and clock stay.
  *
  * Returns: (transfer full): the event
  */
@@ -299,4 +299,62 @@ gboolean gst_reactor_event_parse_shown(GstEvent* event, guint64* block, GstClock
          (!first || gst_structure_get_uint64(s, "first", first)) &&
          (!last || gst_structure_get_uint64(s, "last", last)) &&
          (!dropped || gst_structure_get_uint(s, "dropped", dropped));
+}
+
+namespace {
+constexpr const char* kStatsName = "GstReactorStats";
+}  // namespace
+
+/**
+ * gst_reactor_query_new_stats:
+ *
+ * A query for reactorpace's `stats`, to be sent upstream (gst_pad_peer_query() on a sink pad,
+ * gst_element_query() on a sink element). Elements on the way pass it on; reactorpace answers it.
+ *
+ * Returns: (transfer full): the query, not yet answered
+ */
+GstQuery* gst_reactor_query_new_stats(void) {
+  return gst_query_new_custom(GST_QUERY_CUSTOM, gst_structure_new_empty(kStatsName));
+}
+
+/**
+ * gst_reactor_query_is_stats:
+ * @query: any #GstQuery
+ *
+ * Returns: %TRUE if @query was made by gst_reactor_query_new_stats()
+ */
+gboolean gst_reactor_query_is_stats(GstQuery* query) {
+  g_return_val_if_fail(GST_IS_QUERY(query), FALSE);
+  if (GST_QUERY_TYPE(query) != GST_QUERY_CUSTOM) return FALSE;
+  const GstStructure* s = gst_query_get_structure(query);
+  return s && gst_structure_has_name(s, kStatsName);
+}
+
+/**
+ * gst_reactor_query_set_stats:
+ * @query: a writable stats query
+ * @stats: the answer, copied
+ *
+ * Answers @query. For the element that measures.
+ */
+void gst_reactor_query_set_stats(GstQuery* query, const GstStructure* stats) {
+  g_return_if_fail(gst_reactor_query_is_stats(query));
+  g_return_if_fail(stats != nullptr);
+  gst_structure_set(gst_query_writable_structure(query), "stats", GST_TYPE_STRUCTURE, stats,
+                    nullptr);
+}
+
+/**
+ * gst_reactor_query_parse_stats:
+ * @query: a stats query
+ * @stats: (out) (optional) (transfer none): the answer; lives as long as @query
+ *
+ * Returns: %TRUE if @query is a stats query and was answered
+ */
+gboolean gst_reactor_query_parse_stats(GstQuery* query, const GstStructure** stats) {
+  if (!gst_reactor_query_is_stats(query)) return FALSE;
+  const GValue* value = gst_structure_get_value(gst_query_get_structure(query), "stats");
+  if (!value || !GST_VALUE_HOLDS_STRUCTURE(value)) return FALSE;
+  if (stats) *stats = gst_value_get_structure(value);
+  return TRUE;
 }

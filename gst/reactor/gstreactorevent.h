@@ -92,4 +92,13 @@ GST_REACTOR_API
 gboolean gst_reactor_event_parse_shown (GstEvent *event, guint64 *block, GstClockTime *first, GstClockTime *last,
     guint *dropped, const gchar **reason);
 
+GST_REACTOR_API
+GstQuery *gst_reactor_query_new_stats (void);
+GST_REACTOR_API
+void gst_reactor_query_set_stats (GstQuery *query, const GstStructure *stats);
+GST_REACTOR_API
+gboolean gst_reactor_query_parse_stats (GstQuery *query, const GstStructure **stats);
+GST_REACTOR_API
+gboolean gst_reactor_query_is_stats (GstQuery *query);
+
 G_END_DECLS
