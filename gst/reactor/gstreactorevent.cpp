@@ -23,6 +23,7 @@ GType gst_reactor_event_kind_get_type(void) {
       {GST_REACTOR_EVENT_SESSION, "GST_REACTOR_EVENT_SESSION", "session"},
       {GST_REACTOR_EVENT_VIEWER, "GST_REACTOR_EVENT_VIEWER", "viewer"},
       {GST_REACTOR_EVENT_SHOWN, "GST_REACTOR_EVENT_SHOWN", "shown"},
+      {GST_REACTOR_EVENT_RUNTIME, "GST_REACTOR_EVENT_RUNTIME", "runtime"},
       {0, nullptr, nullptr}};
   static const GType type = g_enum_register_static("GstReactorEventKind", values);
   return type;
@@ -37,7 +38,8 @@ constexpr const char* kNames[] = {nullptr,
                                   "GstReactorCommand",
                                   "GstReactorSession",
                                   "GstReactorViewer",
-                                  "GstReactorShown"};
+                                  "GstReactorShown",
+                                  "GstReactorRuntime"};
 
 // The structure of an event of the given kind, or null if it is another event.
 const GstStructure* structure_of(GstEvent* event, GstReactorEventKind kind) {
@@ -68,7 +70,7 @@ GstReactorEventKind gst_reactor_event_get_kind(GstEvent* event) {
         GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM ||
         GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM_OOB))
     return GST_REACTOR_EVENT_NONE;
-  for (int kind = GST_REACTOR_EVENT_MESSAGE; kind <= GST_REACTOR_EVENT_SHOWN; kind++)
+  for (int kind = GST_REACTOR_EVENT_MESSAGE; kind <= GST_REACTOR_EVENT_RUNTIME; kind++)
     if (structure_of(event, static_cast<GstReactorEventKind>(kind)))
       return static_cast<GstReactorEventKind>(kind);
   return GST_REACTOR_EVENT_NONE;
@@ -299,6 +301,45 @@ gboolean gst_reactor_event_parse_shown(GstEvent* event, guint64* block, GstClock
          (!first || gst_structure_get_uint64(s, "first", first)) &&
          (!last || gst_structure_get_uint64(s, "last", last)) &&
          (!dropped || gst_structure_get_uint(s, "dropped", dropped));
+}
+
+/**
+ * gst_reactor_event_new_runtime:
+ * @json: one JSON object, valid UTF-8
+ *
+ * What the model, or the program that runs it, tells the sink itself. Downstream, out of band.
+ * `{"type":…,"data":{…}}`:
+ *
+ * - `capabilities`: `commands`, a list of `name`, `description`, `schema`: what viewers may call;
+ * replaces what was known
+ * - `state`: `state`, `reason`: `warming-up`, `running`, `model-gone`, `restarting`, `over` … for
+ * the viewers and for
+ *   `/healthz`; an empty `state` leaves it to the sink again
+ * - `answer`: `command` (an id), `viewer`, and for a refused or failed one `code`, `message`,
+ * `field`: how a command ended
+ *
+ * Unknown types are ignored, and elements that do not speak to viewers pass the event on.
+ *
+ * Returns: (transfer full): the event
+ */
+GstEvent* gst_reactor_event_new_runtime(const gchar* json) {
+  g_return_val_if_fail(json != nullptr, nullptr);
+  return new_event(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, GST_REACTOR_EVENT_RUNTIME, "json",
+                   G_TYPE_STRING, json);
+}
+
+/**
+ * gst_reactor_event_parse_runtime:
+ * @event: any #GstEvent
+ * @json: (out) (optional) (transfer none): the JSON text
+ *
+ * Returns: %TRUE if @event is for the sink itself
+ */
+gboolean gst_reactor_event_parse_runtime(GstEvent* event, const gchar** json) {
+  const GstStructure* s = structure_of(event, GST_REACTOR_EVENT_RUNTIME);
+  if (!s) return FALSE;
+  get_string(s, "json", json);
+  return TRUE;
 }
 
 namespace {

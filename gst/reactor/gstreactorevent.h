@@ -33,6 +33,7 @@ GType gst_reactor_session_state_get_type (void);
  * @GST_REACTOR_EVENT_SESSION: upstream: a session began or ended
  * @GST_REACTOR_EVENT_VIEWER: upstream: a viewer joined or left
  * @GST_REACTOR_EVENT_SHOWN: upstream: a block was shown, or dropped
+ * @GST_REACTOR_EVENT_RUNTIME: downstream, out of band: JSON from the model or its runner to the sink itself
  *
  * The custom events that the elements exchange.
  */
@@ -45,6 +46,7 @@ typedef enum {
   GST_REACTOR_EVENT_SESSION,
   GST_REACTOR_EVENT_VIEWER,
   GST_REACTOR_EVENT_SHOWN,
+  GST_REACTOR_EVENT_RUNTIME,
 } GstReactorEventKind;
 
 #define GST_TYPE_REACTOR_EVENT_KIND (gst_reactor_event_kind_get_type ())
@@ -91,6 +93,11 @@ GstEvent *gst_reactor_event_new_shown (guint64 block, GstClockTime first, GstClo
 GST_REACTOR_API
 gboolean gst_reactor_event_parse_shown (GstEvent *event, guint64 *block, GstClockTime *first, GstClockTime *last,
     guint *dropped, const gchar **reason);
+
+GST_REACTOR_API
+GstEvent *gst_reactor_event_new_runtime (const gchar *json);
+GST_REACTOR_API
+gboolean gst_reactor_event_parse_runtime (GstEvent *event, const gchar **json);
 
 GST_REACTOR_API
 GstQuery *gst_reactor_query_new_stats (void);
