@@ -9,7 +9,7 @@ usage() {
 usage: ./test.sh [options] [SUITE…]
 
 Installs what is missing (Debian; sudo when not root), builds into build/, and runs every test.
-SUITE names test suites to run alone: pacing elements webrtc python browser.
+SUITE names test suites to run alone: pacing wire elements webrtc python browser.
 
   --no-install     use the machine as it is
   --no-browser     leave out the tests in Chromium
@@ -129,10 +129,10 @@ if [ $sanitizers = 1 ] && [ ${#suites[@]} = 0 ]; then
   export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
   export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1
   part "Build with AddressSanitizer and UBSan" build build-asan -Db_sanitize=address,undefined "${common[@]}"
-  part "Tests under AddressSanitizer and UBSan" run_tests build-asan --suite pacing --suite elements --suite webrtc \
+  part "Tests under AddressSanitizer and UBSan" run_tests build-asan --suite pacing --suite wire --suite elements --suite webrtc \
     --no-suite python --no-suite slow --timeout-multiplier 4
   part "Build with ThreadSanitizer" build build-tsan -Db_sanitize=thread "${common[@]}"
-  CK_FORK=no part "Tests under ThreadSanitizer" run_tests build-tsan --suite pacing --suite elements \
+  CK_FORK=no part "Tests under ThreadSanitizer" run_tests build-tsan --suite pacing --suite wire --suite elements \
     --no-suite python --no-suite slow --timeout-multiplier 6
   builds+=(build-asan build-tsan)
 fi
