@@ -57,6 +57,7 @@ function showCover(cover) {
   $('cover').dataset.tone = cover.tone;
   $('cover-title').textContent = cover.title;
   $('cover-text').textContent = cover.text ?? '';
+  $('cover-hint').textContent = cover.code ? cover.hint : '';
   $('cover-code').hidden = !cover.code;
   $('cover-code').textContent = cover.code ?? '';
   $('cover-token').hidden = !cover.token;
@@ -90,7 +91,7 @@ function update() {
       else showNotice(null);
     } else {
       showNotice(null);
-      if (current.title) showCover({ tone: current.tone, title: current.title, text: model.reason || current.text, code: emptyHelp(model.state) });
+      if (current.title) showCover({ tone: current.tone, title: current.title, text: model.reason || current.text, ...emptyHelp(model.state) });
       else showCover({ tone: 'busy', title: 'Connected', text: 'Waiting for the first frame.' });
     }
     return;
@@ -105,7 +106,7 @@ function update() {
     const text = `${connectionDetail.text} Trying again ${seconds > 0 ? `in ${seconds} s` : 'now'}.`;
     showStatus('Reconnecting', 'bad');
     if (hasPicture() && connectionDetail.attempt <= 2) showNotice(connectionDetail.title, text, 'bad');
-    else showCover({ tone: 'bad', title: connectionDetail.title, text, code: unreachableHelp(connectionDetail), action: 'Try now' });
+    else showCover({ tone: 'bad', title: connectionDetail.title, text, ...unreachableHelp(connectionDetail), action: 'Try now' });
   } else if (state === 'refused') {
     showStatus('Refused', 'bad');
     const needsToken = connectionDetail.status === 401;
@@ -123,11 +124,12 @@ function update() {
 }
 
 function emptyHelp(state) {
-  return state === 'waiting' || state === 'model-gone' ? 'python3 -m gst_reactor run my_model.py:MyModel' : '';
+  if (state !== 'waiting' && state !== 'model-gone') return {};
+  return { hint: 'A model is started like this:', code: 'python3 -m gst_reactor run my_model.py:MyModel' };
 }
 
-function unreachableHelp(detail) {
-  return detail.title === 'Server not reachable' && detail.attempt > 2 ? './demo.sh' : '';
+function unreachableHelp({ title, attempt }) {
+  return title === 'Server not reachable' && attempt > 2 ? { hint: 'Is it running? The demonstration is started by', code: './demo.sh' } : {};
 }
 
 // ---- Connection -------------------------------------------------------------------------------------------------------
@@ -140,13 +142,14 @@ connection.addEventListener('state', ({ detail }) => {
     reactivity.reset();
     model = { state: '', reason: '', role: 'full' };
   }
+  const wasConnected = connectionDetail.state === 'connected';
   connectionDetail = { ...detail, again: attempts > 1 };
   if (detail.state === 'connected') {
     chart.event(performance.now(), 'connected');
     if (attempts > 1) log.add('note', 'connected again');
   } else if (detail.state === 'retrying') {
-    chart.event(performance.now(), 'lost');
-    log.add('note', `${detail.title}: ${detail.text}`);
+    if (wasConnected) chart.event(performance.now(), 'lost');
+    if (detail.attempt === 1) log.add('note', `${detail.title}: ${detail.text}`);
   } else if (detail.state === 'refused') {
     log.add('note', `refused (${detail.status}): ${detail.text}`);
   } else if (detail.state === 'over') {
@@ -264,15 +267,15 @@ function showMetrics() {
   frames.halfRtt = Number.isFinite(transport.rtt) ? transport.rtt / 2 : 0;
   const connected = connection.state === 'connected';
   metric('m-fps', connected && Number.isFinite(shown.fps) ? `${fixed(shown.fps, 1)} fps` : '–', Number.isFinite(pacing.fps) ? `model ${fixed(pacing.fps, 1)}` : '');
-  metric('m-even', ms(shown.p50), Number.isFinite(shown.p95) ? `p95 ${ms(shown.p95)} · ${percent(shown.late)} late` : '', shown.late > 0.05 ? 'warn' : '');
-  metric('m-hold', shown.longest > 0 ? ms(shown.longest) : '–', shown.holding ? 'holding' : 'in 5 s', shown.holding ? 'warn' : '');
+  metric('m-even', ms(shown.p50), Number.isFinite(shown.p95) ? `p95 ${fixed(shown.p95, 0)} · ${percent(shown.late)} late` : '', shown.late > 0.05 ? 'warn' : '');
+  metric('m-hold', shown.longest > 0 ? ms(shown.longest) : '–', shown.holding ? 'holding' : shown.longest > 0 ? 'in 5 s' : '', shown.holding ? 'warn' : '');
   const added = frames.addedLatency(now);
-  metric('m-queue', Number.isFinite(pacing.queue_frames) ? `${pacing.queue_frames} frames` : '–', Number.isFinite(pacing.queue_ms) ? ms(pacing.queue_ms) : '');
+  metric('m-queue', Number.isFinite(pacing.queue_frames) ? String(pacing.queue_frames) : '–', Number.isFinite(pacing.queue_ms) ? `frames · ${ms(pacing.queue_ms)}` : '');
   metric('m-latency', ms(pacing.latency_ms ?? added.p50), Number.isFinite(pacing.latency_p95_ms ?? added.p95) ? `p95 ${ms(pacing.latency_p95_ms ?? added.p95)}` : '');
   metric('m-bitrate', connected ? bitrate(transport.bitrate) : '–', Number.isFinite(transport.jitterBuffer) ? `buffer ${ms(transport.jitterBuffer)}` : '');
   metric('m-loss', connected ? percent(transport.loss) : '–', Number.isFinite(transport.rtt) ? `RTT ${ms(transport.rtt)}` : '', transport.loss > 0.02 ? 'warn' : '');
   const react = reactivity.summary();
-  metric('m-react', ms(react.p50), react.count > 0 ? `p95 ${ms(react.p95)} · blocks of ${react.blockSize}` : react.blockSize > 0 ? `blocks of ${react.blockSize}` : 'send a command');
+  metric('m-react', ms(react.p50), react.count > 0 ? `p95 ${ms(react.p95)} · blocks of ${react.blockSize}` : react.blockSize > 0 ? `blocks of ${react.blockSize}` : '');
   const size = video.videoWidth > 0 ? `${video.videoWidth} × ${video.videoHeight}` : '';
   $('format').textContent = [size, transport.codec].filter(Boolean).join(' · ');
   update();

@@ -107,7 +107,7 @@ export class Chart {
       if (!visible(time)) continue;
       context.fillStyle = COLOURS.event;
       context.fillRect(Math.round(x(time)), 0, 1, height - axis);
-      context.fillText(label, Math.round(x(time)) + 4, 3 * lane + axis / 2 + 1);
+      if (x(time) >= left) context.fillText(label, Math.round(x(time)) + 4, 3 * lane + axis / 2 + 1);
     }
     context.restore();
   }

@@ -7,7 +7,7 @@ const KEPT = 300;          // entries in the log
 const ONE_LINE = 160;      // characters shown before an entry folds
 const HISTORY = 50;
 const LIMIT = 65536;       // bytes of a value that the sink takes
-const HINT = 'Enter sends, Shift+Enter starts a line, ↑ repeats.';
+const HINT = 'Enter sends · Shift+Enter new line · ↑ history';
 const QUIET = new Set(['frame', 'ping', 'pong']);  // too many to be news
 
 /** {object} or {error}: a command as typed, either JSON with a "type" or `name {…}`. */

@@ -171,7 +171,7 @@ export class Controls extends EventTarget {
     }
     if (parameter.type === 'integer' || parameter.type === 'number') {
       const bounded = Number.isFinite(parameter.minimum) && Number.isFinite(parameter.maximum);
-      const step = parameter.type === 'integer' ? 1 : bounded ? (parameter.maximum - parameter.minimum) / 100 : 'any';
+      const step = parameter.type === 'integer' ? 1 : bounded ? stepFor(parameter.maximum - parameter.minimum) : 'any';
       const node = element('input', { id, type: bounded ? 'range' : 'number', step: String(step) });
       if (Number.isFinite(parameter.minimum)) node.min = String(parameter.minimum);
       if (Number.isFinite(parameter.maximum)) node.max = String(parameter.maximum);
@@ -189,6 +189,11 @@ export class Controls extends EventTarget {
     if (parameter.maxLength) node.maxLength = parameter.maxLength;
     return { node, id, needsSend: true, read: () => node.value };
   }
+}
+
+/** A power of ten that divides `range` into 50 to 500 steps. */
+function stepFor(range) {
+  return range > 0 ? 10 ** Math.floor(Math.log10(range / 50)) : 'any';
 }
 
 /** Calls at most once in `interval` ms, and once more for what came last. */
