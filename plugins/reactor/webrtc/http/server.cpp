@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+#include "http/server.h"
+
+#include <utility>
+#include <vector>
+
+#include "http/access.h"
+#include "http/dispatcher.h"
+#include "http/listener.h"
+#include "http/monitor.h"
+#include "http/pages.h"
+#include "http/whep.h"
+
+namespace reactor::webrtc {
+
+// In the order of their lives: the listener's connections call the dispatcher, its routes call the
+// signallers.
+struct HttpServer::State {
+  State(const HttpConfig& config, ViewerHost& host)
+      : dispatcher(config),
+        listener(config, [this](HttpRequest request, const Caller& caller, Respond respond) {
+          dispatcher.handle(std::move(request), caller, std::move(respond));
+        }) {
+    signallers.push_back(std::make_unique<Whep>(config, host));
+    for (const auto& signaller : signallers) signaller->add_routes(dispatcher.router());
+    add_monitor_routes(dispatcher.router(), host);
+    add_page_routes(dispatcher.router());
+  }
+
+  std::vector<std::unique_ptr<Signaller>> signallers;
+  Dispatcher dispatcher;
+  Listener listener;
+  std::string url;
+};
+
+HttpServer::HttpServer() = default;
+
+HttpServer::~HttpServer() {
+  stop();
+}
+
+std::string HttpServer::check(const HttpConfig& config) {
+  return AccessRules::check_config(config);
+}
+
+HttpStart HttpServer::start(const HttpConfig& config, ViewerHost& host) {
+  HttpStart result;
+  stop();
+  result.error = check(config);
+  if (!result.error.empty()) return result;
+  auto state = std::make_unique<State>(config, host);
+  result.error = state->listener.start();
+  if (!result.error.empty()) return result;
+  result.port = state->listener.port();
+  if (AccessRules::open_to_all(config)) {
+    result.warning = "auth-token=none: everybody who can reach host=" + config.host + " port " +
+                     std::to_string(result.port) + " may watch and command the model";
+  }
+  const bool bare_ipv6 = config.host.find(':') != std::string::npos && config.host.front() != '[';
+  state->url = (state->listener.tls() ? "https://" : "http://") +
+               (bare_ipv6 ? "[" + config.host + "]" : config.host) + ":" +
+               std::to_string(result.port) + "/";
+  state_ = std::move(state);
+  return result;
+}
+
+void HttpServer::stop() {
+  state_.reset();
+}
+
+bool HttpServer::running() const {
+  return static_cast<bool>(state_);
+}
+
+std::string HttpServer::url() const {
+  return state_ ? state_->url : std::string();
+}
+
+}  // namespace reactor::webrtc
