@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Source: what reactorsrc does. The GObject (gstreactorsrc.cpp) and the C functions
+// (gstreactorsrc-api.cpp) unpack arguments and call this; the model's threads emit, the streaming
+// thread creates, any thread sends events.
+//
+// Thread-safe. The lock is never held across a push, a signal, a message or an unref of a buffer.
+// Lock order: mutex_, then the queue's.
+#pragma once
+
+#include <gst/app/gstappsrc.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "gst/reactor/blockitem.h"
+#include "gst/reactor/blockqueue.h"
+#include "gst/reactor/gstreactorsrc.h"
+#include "gst/reactor/outputformat.h"
+#include "gst/reactor/releasedtokens.h"
+#include "gst/reactor/sourcesession.h"
+
+namespace reactor {
+
+class Source {
+ public:
+  // What a call to emit begins with: when it came, and in which epoch.
+  struct Call {
+    std::uint64_t ticket;
+    unsigned epoch;
+    GstClockTime emitted, compute;
+    bool wanted;  // a session is active and the pipeline runs
+  };
+
+  explicit Source(GstReactorSrc* element);
+  ~Source();
+
+  // For the model's threads. `metadata`: null, or one JSON text a frame, null or empty for none.
+  Call begin();
+  bool finish(const Call& call, std::unique_ptr<BlockItem> item, const gchar* const* metadata,
+              GError** error);
+  void count_unwanted(unsigned frames);
+  bool black(GError** error);
+  bool send(const gchar* json, const gchar* viewer, GError** error);
+  bool set_monitoring(bool on);  // whether that is a change
+  bool monitoring();
+  void set_command(std::uint64_t id);
+  void flush();
+
+  GstCaps* last_caps();  // of the block emitted last, a new reference; null before the first
+  RecycledMemory& recycled() { return *recycled_; }
+  const std::shared_ptr<ReleasedTokens>& tokens() { return tokens_; }
+  SourceSession& session() { return session_; }
+
+  // For the GObject.
+  using ParentCreate = GstFlowReturn (*)(GstBaseSrc*, guint64, guint, GstBuffer**);
+  GstFlowReturn create(ParentCreate parent, guint64 offset, guint size, GstBuffer** buffer);
+  bool upstream_event(GstEvent* event);  // false: not one of ours
+  void run();
+  void halt();  // releases everybody who waits
+  void playing(bool playing);
+  void fail() { failed_ = true; }  // the streaming thread has posted an error and ends
+  void renegotiate() { format_.renegotiate(); }
+  void set_eos() { queue_.set_eos(); }
+  bool queue_empty() { return queue_.empty(); }
+  GstStructure* stats();
+
+  std::atomic<GstReactorOverflow> overflow{GST_REACTOR_OVERFLOW_WAIT};
+  std::atomic<guint> black_width{1280}, black_height{704};
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  GstElement* element() const { return GST_ELEMENT(element_); }
+  GstPad* pad() const { return GST_BASE_SRC_PAD(element_); }
+  GstClockTime running_time();
+  void label(BlockItem& item, const Call& call, const gchar* const* metadata, bool black);
+  bool report(BlockQueue::Result result, unsigned frames, GError** error);
+  bool prepare(BlockItem& item);
+  void announce(const SessionChanges& changes);
+  void post(GstStructure* structure);
+  bool stale(unsigned epoch);
+  bool dead();
+
+  GstReactorSrc* const element_;
+  const BufferPtr wake_token_;  // pushed into appsrc's own queue to end its wait
+  BlockQueue queue_;
+  OutputFormat format_;
+  SourceSession session_;
+  const std::shared_ptr<RecycledMemory> recycled_ = std::make_shared<RecycledMemory>();
+  const std::shared_ptr<ReleasedTokens> tokens_ = std::make_shared<ReleasedTokens>();
+  std::atomic<bool> running_{false}, failed_{false};
+  std::atomic<std::uint64_t> lent_{0}, copied_{0};  // blocks
+  std::atomic<std::uint64_t> unwanted_{0},
+      outdated_{0};  // frames: without a session; of an older epoch
+
+  std::mutex mutex_;
+  CapsPtr last_caps_;
+  bool monitoring_ = true, gap_monitored_ = true;
+  unsigned epoch_ = 0;
+  std::uint64_t next_number_ = 0, command_ = 0;
+  bool returned_once_ = false;
+  Clock::time_point last_return_;
+};
+
+// The source inside an element.
+Source& source_of(GstReactorSrc* element);
+
+}  // namespace reactor
