@@ -1,11 +1,14 @@
-// The plugin's entry point: registers the elements, nothing else. The GstReactorSrc type itself lives in
-// libgstreactor-1.0 so that C and Python call introspected methods.
+// The plugin's entry point: registers the elements, nothing else. The GstReactorSrc type itself
+// lives in libgstreactor-1.0 so that C and Python call introspected methods.
 
 #include <gst/gst.h>
 #include <gst/reactor/gstreactor.h>
 
+#include "pace/gstreactorpace.h"
+
 static gboolean plugin_init(GstPlugin* plugin) {
-  return gst_element_register(plugin, "reactorsrc", GST_RANK_NONE, GST_TYPE_REACTOR_SRC);
+  return gst_element_register(plugin, "reactorsrc", GST_RANK_NONE, GST_TYPE_REACTOR_SRC) &&
+         GST_ELEMENT_REGISTER(reactorpace, plugin);
 }
 
 #define PACKAGE "gst-reactor"

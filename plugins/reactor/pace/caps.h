@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How reactorpace changes caps: what leaves has no fixed rate, so `framerate` becomes 0/1 and
+// `max-framerate` says the limit; what enters may have any rate. Reentrant.
+#pragma once
+
+#include "handles.h"
+
+namespace reactor::pace {
+
+// What leaves when `input` enters.
+CapsPtr output_caps(const GstCaps* input, double max_fps);
+// What may enter so that `output`, as the next element accepts it, can leave.
+CapsPtr input_caps(const GstCaps* output);
+
+}  // namespace reactor::pace
