@@ -196,7 +196,7 @@ test('controls come from the capabilities and send what their schema says', asyn
   assert.equal(flood.at(-1), 3.9, 'the last value is sent');
 
   const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea')]
-    .filter((node) => !(node.textContent.trim() || node.getAttribute('aria-label') || node.labels?.length))
+    .filter((node) => node.checkVisibility() && !(node.textContent.trim() || node.getAttribute('aria-label') || node.labels?.length))
     .map((node) => node.outerHTML));
   assert.deepEqual(nameless, [], 'every control has a name');
 });
