@@ -77,6 +77,10 @@ class Numbered(VideoModel):
         self.period *= frames / self.frames
         self.frames = frames
 
+    @command(description="Other pictures from the next block on")
+    def resize(self, width: int = Field(1280, ge=1, le=4096), height: int = Field(704, ge=1, le=4096)):
+        self.width, self.height = width, height
+
     @command(description="Background")
     def paint(self, colour: str = Field("grey")):
         if colour not in COLOURS:

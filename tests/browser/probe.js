@@ -8,14 +8,20 @@ globalThis.probe = (() => {
   const BITS = 24;
   const CELLS = 4 + BITS + 8;
   const probe = { frames: [], video: null };
-  const strip = new OffscreenCanvas(CELLS, 1).getContext('2d', { willReadFrequently: true, alpha: false });
-  const spot = new OffscreenCanvas(8, 8).getContext('2d', { willReadFrequently: true, alpha: false });
+  const WIDTH = CELLS * CELL;
+  const HEIGHT = 112;
+  const canvas = new OffscreenCanvas(WIDTH, HEIGHT).getContext('2d', { willReadFrequently: true, alpha: false });
 
-  function number(video) {
-    // The inner half of each square, scaled to one pixel: what is read is away from its edges.
-    for (let i = 0; i < CELLS; i += 1) strip.drawImage(video, i * CELL + 4, 4, 8, 8, i, 0, 1, 1);
-    const { data } = strip.getImageData(0, 0, CELLS, 1);
-    const bit = (i) => (data[4 * i + 1] > 127 ? 1 : 0);
+  /** {number, mean} of what the video shows. One copy of the picture's upper part: each costs a conversion of the frame. */
+  function read(video) {
+    canvas.drawImage(video, 0, 0, WIDTH, HEIGHT, 0, 0, WIDTH, HEIGHT);
+    const { data } = canvas.getImageData(0, 0, WIDTH, HEIGHT);
+    return { number: number(data), mean: mean(data) };
+  }
+
+  function number(data) {
+    // The middle of each square: what is read is away from its edges.
+    const bit = (i) => (data[4 * ((CELL / 2) * WIDTH + i * CELL + CELL / 2) + 1] > 127 ? 1 : 0);
     if (bit(0) !== 1 || bit(1) !== 0 || bit(2) !== 1 || bit(3) !== 0) return null;
     let value = 0;
     for (let i = 0; i < BITS; i += 1) value = value * 2 + bit(4 + i);
@@ -24,13 +30,17 @@ globalThis.probe = (() => {
     return ((value & 255) + ((value >> 8) & 255) + ((value >> 16) & 255)) % 256 === check ? value : null;
   }
 
-  /** The mean colour of the strip below the number, where the model draws nothing but its background. */
-  function mean(video) {
-    spot.drawImage(video, 0, 48, video.videoWidth, 64, 0, 0, 8, 8);
-    const { data } = spot.getImageData(0, 0, 8, 8);
+  /** The mean colour below the number, where the model draws nothing but its background. */
+  function mean(data) {
     const sum = [0, 0, 0];
-    for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c += 1) sum[c] += data[i + c];
-    return sum.map((value) => Math.round(value / 64));
+    let count = 0;
+    for (let y = 48; y < HEIGHT; y += 8) {
+      for (let x = 4; x < WIDTH; x += 16) {
+        for (let c = 0; c < 3; c += 1) sum[c] += data[4 * (y * WIDTH + x) + c];
+        count += 1;
+      }
+    }
+    return sum.map((value) => Math.round(value / count));
   }
 
   probe.attach = (video) => {
@@ -39,7 +49,7 @@ globalThis.probe = (() => {
     const next = (now, metadata) => {
       video.requestVideoFrameCallback(next);
       probe.frames.push({
-        time: metadata.expectedDisplayTime, rtp: metadata.rtpTimestamp, presented: metadata.presentedFrames, number: number(video), mean: mean(video),
+        time: metadata.expectedDisplayTime, rtp: metadata.rtpTimestamp, presented: metadata.presentedFrames, ...read(video),
       });
       if (probe.frames.length > 5000) probe.frames.shift();
     };
@@ -47,7 +57,7 @@ globalThis.probe = (() => {
   };
 
   /** What the video shows at this moment. */
-  probe.now = () => ({ number: number(probe.video), mean: mean(probe.video) });
+  probe.now = () => read(probe.video);
 
   const own = () => {
     const video = document.querySelector('video');

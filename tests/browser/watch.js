@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Opens the page of a running sink with the probe in it, and judges what was displayed.
+import path from 'node:path';
+import { here, quantile, sleep } from './harness.js';
+
+/** A page of `child`'s sink that shows frames. `fast`: expected within this many ms of opening. */
+export async function openPage(chromium, child, { hash = '', waitForPicture = true, ...options } = {}) {
+  const page = await chromium.page(options);
+  await page.addInitScript({ path: path.join(here, 'probe.js') });
+  const opened = Date.now();
+  await page.goto(child.url + hash);
+  if (waitForPicture) {
+    await page.waitForFunction(() => globalThis.probe?.frames.length > 0, null, { timeout: 12000, polling: 20 });
+    page.firstFrameMs = Date.now() - opened;
+  }
+  return page;
+}
+
+/** The frames displayed during `ms`. */
+export async function watch(page, ms) {
+  const from = await page.evaluate(() => performance.now());
+  await sleep(ms);
+  return page.evaluate((start) => probe.frames.filter((frame) => frame.time >= start), from);
+}
+
+/** What the displayed frames say about evenness, order and loss. Intervals in ms. */
+export function judge(frames) {
+  const numbered = frames.filter((frame) => frame.number !== null);
+  const intervals = [];
+  const rtp = [];
+  let missing = 0;
+  let again = 0;
+  let backwards = 0;
+  for (let i = 1; i < numbered.length; i += 1) {
+    const step = numbered[i].number - numbered[i - 1].number;
+    if (step === 0) {
+      again += 1;
+      continue;
+    }
+    if (step < 0) backwards += 1;
+    else missing += step - 1;
+    intervals.push((numbered[i].time - numbered[i - 1].time) / Math.max(1, step));
+    rtp.push(((numbered[i].rtp - numbered[i - 1].rtp) | 0) / 90 / Math.max(1, step));
+  }
+  const mean = intervals.reduce((sum, value) => sum + value, 0) / intervals.length;
+  const median = quantile(intervals, 0.5);
+  return {
+    frames: numbered.length, unreadable: frames.length - numbered.length, missing, again, backwards,
+    mean, p50: median, p95: quantile(intervals, 0.95), max: Math.max(...intervals),
+    late: intervals.filter((value) => value > 1.5 * Math.max(median, mean) + 1).length / intervals.length,
+    rtp: { p50: quantile(rtp, 0.5), p95: quantile(rtp, 0.95), max: Math.max(...rtp) },
+  };
+}
+
+/** Numbers of an object rounded for a line of test output. */
+export function brief(object) {
+  return JSON.stringify(object, (key, value) => (typeof value === 'number' ? Math.round(value * 1000) / 1000 : value));
+}
+
+/** Sends a command through the page and waits for the sink's word on it: {type: "accepted" | "error", data}. */
+export function command(page, type, data = {}) {
+  return page.evaluate(([name, value]) => new Promise((resolve, reject) => {
+    const ref = `t${Math.random()}`;
+    const listen = ({ detail }) => {
+      if (detail?.scope !== 'runtime' || detail.data?.data?.ref !== ref) return;
+      reactor.connection.removeEventListener('message', listen);
+      resolve(detail.data);
+    };
+    reactor.connection.addEventListener('message', listen);
+    setTimeout(() => reject(new Error(`no answer to ${name} within 3 s`)), 3000);
+    if (!reactor.connection.send({ scope: 'application', data: { type: name, data: value }, ref })) reject(new Error('no open channel'));
+  }), [type, data]);
+}
+
+/** Sends raw text on the page's data channel and waits for the error that answers it. */
+export function provoke(page, text) {
+  return page.evaluate((raw) => new Promise((resolve, reject) => {
+    const listen = ({ detail }) => {
+      if (detail?.scope !== 'runtime' || detail.data?.type !== 'error') return;
+      reactor.connection.removeEventListener('message', listen);
+      resolve(detail.data.data);
+    };
+    reactor.connection.addEventListener('message', listen);
+    setTimeout(() => reject(new Error('no error within 3 s')), 3000);
+    reactor.connection.channel.send(raw);
+  }), text);
+}
