@@ -146,7 +146,7 @@ globalThis.fakeSink = (() => {
     }
     if (url.pathname.endsWith('/stats')) {
       if (sink.unreachable) throw new TypeError('Failed to fetch');
-      return json({ pacing: { fps: sink.fps, queue_frames: 7, queue_ms: 290, latency_ms: 214, latency_p95_ms: 391 } });
+      return json({ pacing: { fps: sink.fps, 'queue-frames': 7, 'queue-time': 290e6, 'latency-mean': 214e6, 'latency-p95': 391e6 } });
     }
     return realFetch(resource, options);
   };

@@ -17,6 +17,11 @@ const HOLD_NOTICE_MS = 1500;  // a held picture is explained from here on, where
 
 const $ = (id) => document.getElementById(id);
 const video = $('video');
+
+/** Sets a node's text, if it is another: writing the same again would make a screen reader say it again. */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 // The token stays in the fragment: it is in no request line, no Referer and no log, only in the Authorization header.
@@ -48,21 +53,22 @@ const STATES = {
 function showStatus(label, tone) {
   const status = $('status');
   status.dataset.tone = tone;
-  status.lastElementChild.textContent = label;
+  write(status.lastElementChild, label);
+  document.title = `${label} · Reactor`;
 }
 
 function showCover(cover) {
   $('stage').dataset.cover = cover ? 'on' : 'off';
   if (!cover) return;
   $('cover').dataset.tone = cover.tone;
-  $('cover-title').textContent = cover.title;
-  $('cover-text').textContent = cover.text ?? '';
-  $('cover-hint').textContent = cover.code ? cover.hint : '';
+  write($('cover-title'), cover.title);
+  write($('cover-text'), cover.text ?? '');
+  write($('cover-hint'), cover.code ? cover.hint : '');
   $('cover-code').hidden = !cover.code;
-  $('cover-code').textContent = cover.code ?? '';
+  write($('cover-code'), cover.code ?? '');
   $('cover-token').hidden = !cover.token;
   $('cover-action').hidden = !cover.action;
-  $('cover-action').textContent = cover.action ?? '';
+  write($('cover-action'), cover.action ?? '');
 }
 
 function showNotice(title, text, tone) {
@@ -70,8 +76,8 @@ function showNotice(title, text, tone) {
   notice.hidden = !title;
   if (!title) return;
   notice.dataset.tone = tone;
-  notice.firstElementChild.textContent = title;
-  notice.lastElementChild.textContent = text ?? '';
+  write(notice.firstElementChild, title);
+  write(notice.lastElementChild, text ?? '');
 }
 
 const hasPicture = () => frames.displayed.length > 0;
@@ -87,7 +93,7 @@ function update() {
       showCover(null);
       const held = frames.summary(performance.now()).held;
       if (current.title) showNotice(current.title, model.reason || current.text, current.tone);
-      else if (held > HOLD_NOTICE_MS) showNotice('Held', `The last frame has been shown for ${fixed(held / 1000, 0)} s; the next block is not here yet.`, 'calm');
+      else if (held > HOLD_NOTICE_MS) showNotice('Held', 'The last frame stays until the next block is here.', 'calm');
       else showNotice(null);
     } else {
       showNotice(null);
@@ -105,7 +111,7 @@ function update() {
     const seconds = Math.max(0, Math.ceil((connectionDetail.retryAt - performance.now()) / 1000));
     const text = `${connectionDetail.text} Trying again ${seconds > 0 ? `in ${seconds} s` : 'now'}.`;
     showStatus('Reconnecting', 'bad');
-    if (hasPicture() && connectionDetail.attempt <= 2) showNotice(connectionDetail.title, text, 'bad');
+    if (hasPicture() && connectionDetail.attempt <= 2) showNotice(connectionDetail.title, `${connectionDetail.text} Trying again.`, 'bad');
     else showCover({ tone: 'bad', title: connectionDetail.title, text, ...unreachableHelp(connectionDetail), action: 'Try now' });
   } else if (state === 'refused') {
     showStatus('Refused', 'bad');
@@ -253,8 +259,8 @@ requestAnimationFrame(onRefresh);
 function metric(id, value, sub, tone = '') {
   const box = $(id);
   const [main, second] = box.querySelectorAll('dd');
-  if (main.textContent !== value) main.textContent = value;
-  if (second.textContent !== sub) second.textContent = sub;
+  write(main, value);
+  write(second, sub);
   if (box.dataset.tone !== tone) box.dataset.tone = tone;
 }
 
@@ -266,18 +272,21 @@ function showMetrics() {
   chart.median = shown.p50;
   frames.halfRtt = Number.isFinite(transport.rtt) ? transport.rtt / 2 : 0;
   const connected = connection.state === 'connected';
-  metric('m-fps', connected && Number.isFinite(shown.fps) ? `${fixed(shown.fps, 1)} fps` : '–', Number.isFinite(pacing.fps) ? `model ${fixed(pacing.fps, 1)}` : '');
+  metric('m-fps', connected && Number.isFinite(shown.fps) ? `${fixed(shown.fps, 1)} fps` : '–', pacing.fps > 0 ? `model ${fixed(pacing.fps, 1)}` : '');
   metric('m-even', ms(shown.p50), Number.isFinite(shown.p95) ? `p95 ${fixed(shown.p95, 0)} · ${percent(shown.late)} late` : '', shown.late > 0.05 ? 'warn' : '');
   metric('m-hold', shown.longest > 0 ? ms(shown.longest) : '–', shown.holding ? 'holding' : shown.longest > 0 ? 'in 5 s' : '', shown.holding ? 'warn' : '');
-  const added = frames.addedLatency(now);
-  metric('m-queue', Number.isFinite(pacing.queue_frames) ? String(pacing.queue_frames) : '–', Number.isFinite(pacing.queue_ms) ? `frames · ${ms(pacing.queue_ms)}` : '');
-  metric('m-latency', ms(pacing.latency_ms ?? added.p50), Number.isFinite(pacing.latency_p95_ms ?? added.p95) ? `p95 ${ms(pacing.latency_p95_ms ?? added.p95)}` : '');
+  const queued = pacing['queue-frames'];
+  metric('m-queue', Number.isFinite(queued) ? String(queued) : '–', Number.isFinite(queued) ? `frames · ${ms(pacing['queue-time'] / 1e6)}` : '');
+  // The pacer knows it of every frame; without one the page knows it of each block's first.
+  const first = frames.addedLatency(now);
+  const added = Number.isFinite(pacing['latency-mean']) ? { mean: pacing['latency-mean'] / 1e6, p95: pacing['latency-p95'] / 1e6 } : { mean: first.p50, p95: first.p95 };
+  metric('m-latency', ms(added.mean), Number.isFinite(added.p95) ? `p95 ${ms(added.p95)}` : '');
   metric('m-bitrate', connected ? bitrate(transport.bitrate) : '–', Number.isFinite(transport.jitterBuffer) ? `buffer ${ms(transport.jitterBuffer)}` : '');
   metric('m-loss', connected ? percent(transport.loss) : '–', Number.isFinite(transport.rtt) ? `RTT ${ms(transport.rtt)}` : '', transport.loss > 0.02 ? 'warn' : '');
   const react = reactivity.summary();
   metric('m-react', ms(react.p50), react.count > 0 ? `p95 ${ms(react.p95)} · blocks of ${react.blockSize}` : react.blockSize > 0 ? `blocks of ${react.blockSize}` : '');
   const size = video.videoWidth > 0 ? `${video.videoWidth} × ${video.videoHeight}` : '';
-  $('format').textContent = [size, transport.codec].filter(Boolean).join(' · ');
+  write($('format'), [size, transport.codec].filter(Boolean).join(' · '));
   update();
 }
 setInterval(showMetrics, METRICS_MS);
