@@ -69,6 +69,8 @@ class ViewerHost {
   virtual bool remove_viewer(std::string_view viewer, std::string_view reason) = 0;
   virtual bool add_candidate(std::string_view viewer, const Candidate& candidate) = 0;
   virtual bool has_viewer(std::string_view viewer) const = 0;
+  // How many there are, of all protocols, connected or about to be.
+  virtual unsigned viewers() const = 0;
   // Tracks of the Reactor protocol: media of a paused track is not sent.
   virtual bool set_track_paused(std::string_view viewer, bool paused) = 0;
 

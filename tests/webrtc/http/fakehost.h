@@ -44,7 +44,7 @@ class FakeHost final : public reactor::webrtc::ViewerHost {
 
   bool remove_viewer(std::string_view viewer, std::string_view reason) override {
     note("remove_viewer", reason);
-    return viewers.erase(std::string(viewer)) > 0;
+    return admitted.erase(std::string(viewer)) > 0;
   }
 
   bool add_candidate(std::string_view viewer,
@@ -54,8 +54,10 @@ class FakeHost final : public reactor::webrtc::ViewerHost {
   }
 
   bool has_viewer(std::string_view viewer) const override {
-    return viewers.count(std::string(viewer)) > 0;
+    return admitted.count(std::string(viewer)) > 0;
   }
+
+  unsigned viewers() const override { return static_cast<unsigned>(admitted.size()); }
 
   bool set_track_paused(std::string_view viewer, bool paused) override {
     note("set_track_paused", paused ? "true" : "false");
@@ -84,17 +86,17 @@ class FakeHost final : public reactor::webrtc::ViewerHost {
   void stop_session(std::string_view reason) override {
     note("stop_session", reason);
     session_id.clear();
-    viewers.clear();
+    admitted.clear();
   }
 
   std::string capabilities() const override { return capabilities_json; }
   std::string stats_json() const override {
-    return "{\"viewers\":" + std::to_string(viewers.size()) + "}";
+    return "{\"viewers\":" + std::to_string(admitted.size()) + "}";
   }
   std::string metrics_text() const override {
     return "# HELP reactor_viewers Viewers connected.\n# TYPE reactor_viewers "
            "gauge\nreactor_viewers " +
-           std::to_string(viewers.size()) + "\n";
+           std::to_string(admitted.size()) + "\n";
   }
   std::string unhealthy() const override { return problem; }
 
@@ -107,7 +109,7 @@ class FakeHost final : public reactor::webrtc::ViewerHost {
   std::string capabilities_json = "{}";
   std::string problem;
   std::string session_id;
-  std::map<std::string, Offer> viewers;
+  std::map<std::string, Offer> admitted;                 // viewers that are there, by id
   std::vector<std::pair<std::string, std::string>> log;  // what was called, and with what
 
  private:
@@ -156,12 +158,12 @@ class FakeHost final : public reactor::webrtc::ViewerHost {
   void finish(Offer offer, std::string viewer, const OfferDone& done) {
     if (const int status = asked(offer.sdp, "refuse")) {
       done({std::nullopt, Refusal{status, "fake", "refused as asked"}});
-    } else if (viewer.empty() && viewers.size() >= max_viewers) {
+    } else if (viewer.empty() && admitted.size() >= max_viewers) {
       done({std::nullopt, Refusal{429, "too-many-viewers", "too many viewers"}});
     } else {
       if (viewer.empty()) viewer = new_id();
       if (session_id.empty()) session_id = new_id();
-      viewers[viewer] = offer;
+      admitted[viewer] = offer;
       done({reactor::webrtc::Answer{viewer, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"},
             std::nullopt});
     }

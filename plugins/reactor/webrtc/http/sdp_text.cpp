@@ -65,6 +65,11 @@ std::optional<Refusal> check_offer(std::string_view sdp, int broken_status,
   return {};
 }
 
+bool is_candidate(std::string_view text) {
+  return after(text, "candidate:") && text.size() <= kMaxCandidateBytes &&
+         text.find_first_of("\r\n") == std::string_view::npos && !has_control_characters(text);
+}
+
 std::optional<Refusal> parse_fragment(std::string_view text, const HttpLimits& limits,
                                       SdpFragment* fragment) {
   if (has_control_characters(text))
@@ -86,7 +91,8 @@ std::optional<Refusal> parse_fragment(std::string_view text, const HttpLimits& l
     } else if (auto ufrag = after(line, "a=ice-ufrag:"); ufrag && fragment->ice_ufrag.empty()) {
       fragment->ice_ufrag = *ufrag;
     } else if (after(line, "a=candidate:")) {
-      if (line.size() > kMaxCandidateBytes) return Refusal{400, "sdp", "a candidate is too long"};
+      if (!is_candidate(line.substr(2)))
+        return Refusal{400, "sdp", "expected one ICE candidate a line in the SDP fragment"};
       if (fragment->candidates.size() >= limits.candidates) {
         return Refusal{
             422, "too-many-candidates",

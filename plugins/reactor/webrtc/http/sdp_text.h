@@ -27,6 +27,9 @@ SdpSketch sketch_sdp(std::string_view sdp);
 std::optional<Refusal> check_offer(std::string_view sdp, int broken_status,
                                    const HttpLimits& limits);
 
+// Whether `text` looks like one candidate attribute, "candidate:…", on one line of sane length.
+bool is_candidate(std::string_view text);
+
 // A fragment as PATCH carries it (application/trickle-ice-sdpfrag, RFC 8840).
 struct SdpFragment {
   std::string ice_ufrag;  // empty: none given

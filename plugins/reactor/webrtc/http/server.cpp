@@ -10,6 +10,7 @@
 #include "http/listener.h"
 #include "http/monitor.h"
 #include "http/pages.h"
+#include "http/reactorlocal.h"
 #include "http/whep.h"
 
 namespace reactor::webrtc {
@@ -23,6 +24,7 @@ struct HttpServer::State {
           dispatcher.handle(std::move(request), caller, std::move(respond));
         }) {
     signallers.push_back(std::make_unique<Whep>(config, host));
+    signallers.push_back(std::make_unique<ReactorLocal>(config, host));
     for (const auto& signaller : signallers) signaller->add_routes(dispatcher.router());
     add_monitor_routes(dispatcher.router(), host);
     add_page_routes(dispatcher.router());
