@@ -5,10 +5,11 @@
 #include <gst/reactor/gstreactor.h>
 
 #include "pace/gstreactorpace.h"
+#include "sim/gstreactorsim.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
   return gst_element_register(plugin, "reactorsrc", GST_RANK_NONE, GST_TYPE_REACTOR_SRC) &&
-         GST_ELEMENT_REGISTER(reactorpace, plugin);
+         GST_ELEMENT_REGISTER(reactorpace, plugin) && GST_ELEMENT_REGISTER(reactorsim, plugin);
 }
 
 #define PACKAGE "gst-reactor"

@@ -2,7 +2,7 @@
 //
 // Pace: events and queries from both sides.
 
-#include "pace/caps.h"
+#include "variablerate.h"
 #include "pace/pace.h"
 
 #include <gst/video/video.h>
@@ -162,16 +162,9 @@ void Pace::model_flush(guint epoch) {
 
 bool Pace::sink_query(GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
-    case GST_QUERY_CAPS: {
-      GstCaps* filter = nullptr;
-      gst_query_parse_caps(query, &filter);
-      CapsPtr peer(gst_pad_peer_query_caps(src_, nullptr));
-      CapsPtr mine(gst_pad_get_pad_template_caps(sink_));
-      CapsPtr caps(gst_caps_intersect(mine.get(), input_caps(peer.get()).get()));
-      if (filter) caps.reset(gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST));
-      gst_query_set_caps_result(query, caps.get());
+    case GST_QUERY_CAPS:
+      answer_sink_caps(query, sink_, src_);
       return true;
-    }
     case GST_QUERY_ALLOCATION:
       return allocation_query(query);
     default:
@@ -221,17 +214,9 @@ bool Pace::src_query(GstQuery* query) {
       gst_query_set_latency(query, TRUE, min, max);
       return true;
     }
-    case GST_QUERY_CAPS: {
-      GstCaps* filter = nullptr;
-      gst_query_parse_caps(query, &filter);
-      CapsPtr peer(gst_pad_peer_query_caps(sink_, nullptr));
-      CapsPtr mine(gst_pad_get_pad_template_caps(sink_));
-      CapsPtr enters(gst_caps_intersect(mine.get(), peer.get()));
-      CapsPtr caps = output_caps(enters.get(), options().pacing.max_fps);
-      if (filter) caps.reset(gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST));
-      gst_query_set_caps_result(query, caps.get());
+    case GST_QUERY_CAPS:
+      answer_src_caps(query, sink_, options().pacing.max_fps);
       return true;
-    }
     default:
       break;
   }

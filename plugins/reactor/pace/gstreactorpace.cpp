@@ -168,7 +168,7 @@ static void gst_reactor_pace_set_property(GObject* object, guint id, const GValu
       case PROP_MAX_LATENCY: {
         const guint64 ns = g_value_get_uint64(value);
         o.pacing.max_latency.reset();
-        if (ns > 0) o.pacing.max_latency = pace::Duration(static_cast<gint64>(ns));
+        if (ns > 0) o.pacing.max_latency = reactor::Duration(static_cast<gint64>(ns));
         break;
       }
       case PROP_OVERFLOW:

@@ -6,7 +6,7 @@
 // Thread-compatible: the owner serialises calls. Never unrefs: what leaves is moved out.
 #pragma once
 
-#include "pace/timeline.h"
+#include "timeline.h"
 
 #include <optional>
 

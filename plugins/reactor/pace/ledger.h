@@ -6,7 +6,7 @@
 // Thread-compatible: the owner serialises calls.
 #pragma once
 
-#include "pace/timeline.h"
+#include "timeline.h"
 
 #include <cstdint>
 #include <deque>

@@ -2,8 +2,8 @@
 //
 // Pace, in the source task: decide what comes next, wait for it or push it, and decide anew.
 
-#include "pace/black.h"
-#include "pace/caps.h"
+#include "black.h"
+#include "variablerate.h"
 #include "pace/pace.h"
 
 #include <gst/video/video.h>

@@ -23,7 +23,7 @@
 #include "pace/held.h"
 #include "pace/ledger.h"
 #include "pace/queue.h"
-#include "pace/timeline.h"
+#include "timeline.h"
 #include "pace/tracewriter.h"
 
 #include "gst/pacing/pacer.h"

@@ -7,7 +7,7 @@
 // Thread-compatible, except `write`, which is thread-safe.
 #pragma once
 
-#include "pace/timeline.h"
+#include "timeline.h"
 
 #include "gst/pacing/pacer.h"
 

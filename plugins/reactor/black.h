@@ -5,11 +5,11 @@
 
 #include "handles.h"
 
-namespace reactor::pace {
+namespace reactor {
 
 // A black frame as `caps` describe it: opaque, in the colour range of the caps. Null when `caps`
 // are no raw video. For memory that is not the system's (CUDA, DMABuf …) `like` must be a frame of
 // these caps: its copy is painted black, and the result is null when the copy cannot be mapped.
 BufferPtr make_black(GstCaps* caps, GstBuffer* like);
 
-}  // namespace reactor::pace
+}  // namespace reactor

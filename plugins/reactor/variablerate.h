@@ -6,11 +6,17 @@
 
 #include "handles.h"
 
-namespace reactor::pace {
+#include <optional>
+
+namespace reactor {
 
 // What leaves when `input` enters.
-CapsPtr output_caps(const GstCaps* input, double max_fps);
+CapsPtr output_caps(const GstCaps* input, std::optional<double> max_fps);
 // What may enter so that `output`, as the next element accepts it, can leave.
 CapsPtr input_caps(const GstCaps* output);
 
-}  // namespace reactor::pace
+// Answers a CAPS query on the sink pad, and on the source pad, of such an element.
+void answer_sink_caps(GstQuery* query, GstPad* sink, GstPad* src);
+void answer_src_caps(GstQuery* query, GstPad* sink, std::optional<double> max_fps);
+
+}  // namespace reactor

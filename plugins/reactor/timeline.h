@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Timeline: the pacer's time. It is the running time of the pipeline, made to stand still while the
-// element does not play and never to go back: after a flushing seek a pipeline counts its running
-// time from 0 again, and the difference is kept as an offset. Time stamps are running times.
+// Timeline: the time of an element that waits on its own. It is the running time of the pipeline,
+// made to stand still while the element does not play and never to go back: after a flushing seek a
+// pipeline counts its running time from 0 again, and the difference is kept as an offset. Time
+// stamps are running times.
 //
 // Thread-compatible: the owner serialises calls. Reads the clock, never waits for it.
 #pragma once
@@ -11,7 +12,7 @@
 
 #include "gst/pacing/units.h"
 
-namespace reactor::pace {
+namespace reactor {
 
 using pacing::Duration;
 using pacing::Time;
@@ -39,4 +40,4 @@ class Timeline {
   bool playing_ = false;
 };
 
-}  // namespace reactor::pace
+}  // namespace reactor

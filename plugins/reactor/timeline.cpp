@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-#include "pace/timeline.h"
+#include "timeline.h"
 
 #include <algorithm>
 
-namespace reactor::pace {
+namespace reactor {
 
 void Timeline::play(ClockPtr clock, GstClockTime base_time) {
   clock_ = std::move(clock);
@@ -43,4 +43,4 @@ ClockIdPtr Timeline::wake_at(Time t) const {
   return ClockIdPtr(gst_clock_new_single_shot_id(clock_.get(), base_time_ + running_time(t)));
 }
 
-}  // namespace reactor::pace
+}  // namespace reactor

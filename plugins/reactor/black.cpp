@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-#include "pace/black.h"
+#include "black.h"
 
 #include <gst/video/video.h>
 
 #include <cstdint>
 #include <vector>
 
-namespace reactor::pace {
+namespace reactor {
 
 namespace {
 
@@ -70,4 +70,4 @@ BufferPtr make_black(GstCaps* caps, GstBuffer* like) {
   return buffer;
 }
 
-}  // namespace reactor::pace
+}  // namespace reactor
