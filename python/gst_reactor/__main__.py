@@ -1,0 +1,68 @@
+# Reactor for GStreamer
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`python3 -m gst_reactor`: run a model, the demo, or draw a trace."""
+import argparse
+import os
+import sys
+
+from . import __version__
+
+PIPELINE = "reactorsrc ! reactorpace ! reactorwebrtcsink"
+
+
+def _running(parser):
+    parser.add_argument("--port", type=int, help="where the page is served (default 8080; 0: any free port)")
+    parser.add_argument("--host", help="address to serve on (default 127.0.0.1; others need --sink auth-token=…)")
+    parser.add_argument("--sink", action="append", metavar="NAME=VALUE", help="any other property of reactorwebrtcsink")
+    parser.add_argument("--pipeline", default=PIPELINE, metavar="DESCRIPTION",
+                        help=f"as for gst-launch; a reactorsrc is put in front where there is none (default «{PIPELINE}»)")
+    parser.add_argument("--python", metavar="PATH", help="the model's interpreter (3.9 or newer; default: this one)")
+    parser.add_argument("--in-process", action="store_true", help="run the model in the pipeline's process")
+    parser.add_argument("--retries", type=int, default=5, metavar="N",
+                        help="how often in a row a crashed model is started again (default 5)")
+    parser.add_argument("--duration", type=float, metavar="S", help="end by itself after S seconds")
+    parser.add_argument("--config", metavar="FILE", help="YAML or JSON, given to the model")
+    parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="override of one configuration value")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python3 -m gst_reactor",
+                                     description="Real-time video models into browsers, evenly paced.")
+    parser.add_argument("--version", action="version", version=f"gst_reactor {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | demo | plot")
+    run = verbs.add_parser("run", help="run a model", description=(
+        "Runs a model in a process of its own and shows it in browsers. A model that crashes is started again; viewers keep "
+        "the last frame meanwhile. Ctrl-C ends everything. Exit status: 0 ended as asked, 1 the model crashed too "
+        "often or the pipeline failed, 2 nothing could be started."))
+    run.add_argument("model", help="my_model.py:MyModel, my_model.py, or package.module:MyModel")
+    _running(run)
+    demo = verbs.add_parser("demo", help="run the demo model", description=(
+        "Runs the demo model: procedural pictures in 12-frame blocks at a changing speed. Needs numpy, no weights."))
+    _running(demo)
+    plot = verbs.add_parser("plot", help="draw a trace of reactorpace", description=(
+        "Draws a trace (reactorpace trace-location=…) as SVG or PNG: blocks arriving, frames leaving, intervals, queue and "
+        "latency, and what the pacer thought. Two traces are drawn for comparison, one under the other."))
+    plot.add_argument("traces", nargs="+", metavar="TRACE.csv")
+    plot.add_argument("-o", "--output", metavar="FILE", help="FILE.svg or FILE.png (default: the first trace's name, .svg)")
+    plot.add_argument("--title", help="above the picture")
+    plot.add_argument("--from", dest="begin", type=float, default=None, metavar="S", help="first second to draw")
+    plot.add_argument("--to", dest="end", type=float, default=None, metavar="S", help="last second to draw")
+    options = parser.parse_args(argv)
+    if options.verb == "plot":
+        from . import plot as plotting
+
+        return plotting.main(options)
+    if options.port is not None and not 0 <= options.port <= 65535:
+        parser.error(f"--port {options.port}: expected 0 to 65535")
+    if options.verb == "demo":
+        options.model = "gst_reactor.demo:DemoModel"
+    if options.python and options.in_process:
+        parser.error("--python and --in-process: a model in this process uses this interpreter")
+    options.pythonpath = os.environ.get("PYTHONPATH") if not options.python else None
+    from . import runner
+
+    return runner.main(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
