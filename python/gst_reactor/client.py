@@ -434,8 +434,8 @@ class Context:
 
     def _note_session(self, session, reason=None):
         with self._changed:
-            if session is not None and session != self._session:
-                self._serial += 1
+            if session is not None and session != self._session and self._session != "":
+                self._serial += 1  # "": one that ran before we came, whose id comes later
             if session is None and self._session is not None:
                 self._ended_at = time.monotonic()
                 self._end_reason = reason

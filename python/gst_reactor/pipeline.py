@@ -44,7 +44,7 @@ class PipelineContext(Context):
         self._tokens = 0
         self._collector = None
         if src.get_property("session-active"):
-            self._note_session("0")
+            self._note_session("")
 
     def handle_message(self, message):
         """Takes what concerns the model from a bus message. For applications that read the bus themselves. Returns
@@ -53,22 +53,17 @@ class PipelineContext(Context):
         name = structure.get_name() if structure is not None else ""
         if message.src != self._src or not name.startswith("reactor-"):
             return False
-        get = structure.get_value if structure is not None else None
-        has = structure.has_field
 
         def field(key, default=None):
-            return get(key) if has(key) else default
+            return structure.get_value(key) if structure.has_field(key) else default
 
         if name == "reactor-command":
             with contextlib.suppress(ValueError):
                 self._note_command(field("id", 0), field("viewer"), json.loads(field("json", "null")))
         elif name == "reactor-session":
-            started = field("state") in ("started", 1, True, GstReactor.SessionState.STARTED)
-            self._note_session((field("session") or field("id") or "0") if started else None, field("reason"))
+            self._note_session(field("id", "") if field("state") == "started" else None, field("reason"))
         elif name == "reactor-viewer":
-            joined = field("joined")
-            self._note_viewer(field("viewer") or field("id"), joined if joined is not None else
-                              field("state") == "joined")
+            self._note_viewer(field("id"), field("joined"))
         elif name == "reactor-shown":
             self._note_shown(Shown(field("block"), field("first"), field("last"), field("dropped", 0), field("reason")))
         else:
@@ -208,6 +203,7 @@ class Pipeline:
             self.pipeline = whole
         self.src = self._find("reactorsrc")
         self.sink = self._find("reactorwebrtcsink")
+        self.pace = self._find("reactorpace")
         if self.src is None:
             raise ValueError(f"pipeline «{description}»: it has no reactorsrc, by which a model enters")
         for element, name, value in properties or ():
@@ -270,14 +266,11 @@ class Pipeline:
 
     def stats(self):
         """What the pacer says of itself, as a dict; empty without one."""
-        query = GstReactor.query_new_stats()
-        if not self.src.get_static_pad("src").peer_query(query):
+        structure = self.pace.get_property("stats") if self.pace is not None else None
+        if structure is None:
             return {}
-        good, structure = GstReactor.query_parse_stats(query)
-        if not good or structure is None:
-            return {}
-        return {structure.nth_field_name(i): structure.get_value(structure.nth_field_name(i))
-                for i in range(structure.n_fields())}
+        names = [structure.nth_field_name(i) for i in range(structure.n_fields())]
+        return {name: structure.get_value(name) for name in names}
 
     def _watch(self):
         while not self._stop.is_set():

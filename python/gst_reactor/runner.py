@@ -220,10 +220,9 @@ class Runner:
         stats = self.pipeline.stats()
         if stats.get("fps"):
             parts.append(f"{stats['fps']:.1f} fps")
-        for name in ("queued-frames", "queue-frames"):
-            if isinstance(stats.get(name), int):
-                parts.append(f"{stats[name]} queued")
-        if isinstance(stats.get("latency-mean"), (int, float)):
+        if "queue-frames" in stats:
+            parts.append(f"{stats['queue-frames']} queued")
+        if stats.get("latency-mean"):
             parts.append(f"+{stats['latency-mean'] / 1e6:.0f} ms")
         return " · ".join(parts)
 
@@ -368,7 +367,7 @@ class Runner:
 
         def report(state, **more):
             watch.heard(state, **more)
-            if not self._stop.is_set():
+            if not context.closed:
                 self._heard({"state": state, **more})
 
         def serve():
@@ -380,7 +379,7 @@ class Runner:
                 result["load"] = str(error)
             except BaseException as error:
                 result["error"] = error
-                if not self._stop.is_set():
+                if not context.closed:
                     log.exception("the model raised %s", type(error).__name__)
             finally:
                 with contextlib.suppress(OSError):
@@ -418,9 +417,9 @@ class Runner:
                 break
             pause = min(pause * 2, LONGEST_PAUSE)
             context.serve_again()
-        self._set("stopping")
         self._tell("over", "the model's server is shutting down")
         self.pipeline.stop()
+        self._set("stopping")
         thread.join(STOP_WITHIN)
         code = self._end_status()
         if thread.is_alive():
