@@ -8,6 +8,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include <functional>
 #include <optional>
 
 #include "gst/reactor/arraylayout.h"
@@ -18,6 +19,10 @@
 namespace reactor {
 
 struct BlockItem : Item {
+  ~BlockItem() override {
+    if (drop_reason && dropped) dropped(*this);
+  }
+
   BufferListPtr list;  // null for black: made by the streaming thread in the format of the moment
   CapsPtr caps;
   // Set for memory that the model lent: how to read it without a GstVideoMeta. Valid as long as
@@ -27,6 +32,8 @@ struct BlockItem : Item {
   GstClockTime emitted = GST_CLOCK_TIME_NONE;  // running time
   unsigned epoch = 0;
   std::uint64_t number = 0;
+  std::function<void(const BlockItem&)>
+      dropped;  // called in any thread if the block goes no further than here
 };
 
 // Something that keeps its place between blocks.

@@ -4,6 +4,26 @@
 #include <algorithm>
 
 namespace reactor {
+namespace {
+
+const char* reason_of(BlockQueue::Result result) {
+  switch (result) {
+    case BlockQueue::Result::kDropped:
+      return "overflow";
+    case BlockQueue::Result::kSessionEnded:
+      return "the session ended";
+    case BlockQueue::Result::kFlushed:
+      return "flushed";
+    case BlockQueue::Result::kStopped:
+      return "the pipeline stopped";
+    case BlockQueue::Result::kEos:
+      return "the stream has ended";
+    default:
+      return "the pipeline failed";
+  }
+}
+
+}  // namespace
 
 bool BlockQueue::held_now() const {
   return pushing_ && Clock::now() - push_began_ > kHeld;
@@ -25,14 +45,37 @@ std::uint64_t BlockQueue::add(ItemPtr item, bool& wake) {
   return last_serial_;
 }
 
-void BlockQueue::remove_blocks(Dropped& dropped, std::uint64_t& counter) {
+void BlockQueue::drop(ItemPtr item, const char* reason, Dropped& dropped) {
+  item->drop_reason = reason;
+  dropped.push_back(std::move(item));
+}
+
+void BlockQueue::remove_blocks(Dropped& dropped, const char* reason) {
   for (ItemPtr& item : items_) {
     if (!item->is_block) continue;
-    counter += item->frames;
-    dropped.push_back(std::move(item));
+    counters_.dropped_flush += item->frames;
+    drop(std::move(item), reason, dropped);
   }
   std::erase(items_, nullptr);
   blocks_ = 0;
+}
+
+// False when it is `block` that has to go.
+bool BlockQueue::make_room(ItemPtr& block, Policy policy, Dropped& dropped) {
+  if (policy == Policy::kWait || blocks_ < (held_now() ? 1 : kBurst)) return true;
+  ItemPtr victim;
+  if (policy == Policy::kDropNewest) {
+    victim = std::move(block);
+  } else {
+    const auto oldest =
+        std::find_if(items_.begin(), items_.end(), [](auto& item) { return item->is_block; });
+    victim = std::move(*oldest);
+    items_.erase(oldest);
+    blocks_--;
+  }
+  counters_.dropped_overflow += victim->frames;
+  drop(std::move(victim), reason_of(Result::kDropped), dropped);
+  return block != nullptr;
 }
 
 // False when the streaming thread is dead: then there is nothing to wait for.
@@ -47,30 +90,16 @@ BlockQueue::Result BlockQueue::emit(ItemPtr block, std::uint64_t ticket, Policy 
   Dropped dropped;  // destroyed last, after the lock is gone
   Lock lock(mutex_);
   const auto began = Clock::now();
-  const auto refused = [&] { return overtaken(ticket) != Result::kQueued; };
-
-  if (policy == Policy::kWait) {
-    if (!wait(lock, [&] { return blocks_ == 0 || refused(); })) {
-      dropped.push_back(std::move(block));
-      return Result::kDead;
-    }
-  } else if (!refused() && blocks_ >= (held_now() ? 1 : kBurst)) {
-    if (policy == Policy::kDropNewest) {
-      counters_.dropped_overflow += block->frames;
-      dropped.push_back(std::move(block));
-      return Result::kDropped;
-    }
-    const auto oldest =
-        std::find_if(items_.begin(), items_.end(), [](auto& item) { return item->is_block; });
-    counters_.dropped_overflow += (*oldest)->frames;
-    dropped.push_back(std::move(*oldest));
-    items_.erase(oldest);
-    blocks_--;
+  Result result = Result::kQueued;
+  if (policy == Policy::kWait &&
+      !wait(lock, [&] { return blocks_ == 0 || overtaken(ticket) != Result::kQueued; }))
+    result = Result::kDead;
+  if (result == Result::kQueued) result = overtaken(ticket);
+  if (result != Result::kQueued) {
+    drop(std::move(block), reason_of(result), dropped);
+    return result;
   }
-  if (refused()) {
-    dropped.push_back(std::move(block));
-    return overtaken(ticket);
-  }
+  if (!make_room(block, policy, dropped)) return Result::kDropped;
 
   const bool settle = policy == Policy::kWait && (held_ || held_now());
   bool wake = false;
@@ -87,15 +116,31 @@ BlockQueue::Result BlockQueue::emit(ItemPtr block, std::uint64_t ticket, Policy 
   return generation_ != ticket ? interruption_ : Result::kQueued;
 }
 
+BlockQueue::Result BlockQueue::offer(ItemPtr block, std::uint64_t ticket, Policy policy) {
+  Dropped dropped;
+  Lock lock(mutex_);
+  const Result result = overtaken(ticket);
+  if (result != Result::kQueued) {
+    drop(std::move(block), reason_of(result), dropped);
+    return result;
+  }
+  if (!make_room(block, policy, dropped)) return Result::kDropped;
+  bool wake = false;
+  add(std::move(block), wake);
+  lock.unlock();
+  if (wake) wake_();
+  return Result::kQueued;
+}
+
 BlockQueue::Result BlockQueue::emit_replacing(ItemPtr block, std::uint64_t ticket) {
   Dropped dropped;
   Lock lock(mutex_);
   const Result result = overtaken(ticket);
   if (result != Result::kQueued) {
-    dropped.push_back(std::move(block));
+    drop(std::move(block), reason_of(result), dropped);
     return result;
   }
-  remove_blocks(dropped, counters_.dropped_flush);
+  remove_blocks(dropped, "black");
   bool wake = false;
   add(std::move(block), wake);
   lock.unlock();
@@ -157,7 +202,7 @@ void BlockQueue::drop_blocks(Result result) {
   Lock lock(mutex_);
   generation_++;
   interruption_ = result;
-  remove_blocks(dropped, counters_.dropped_flush);
+  remove_blocks(dropped, reason_of(result));
   changed_.notify_all();
 }
 
@@ -171,12 +216,20 @@ void BlockQueue::stop() {
   Lock lock(mutex_);
   generation_++;
   interruption_ = Result::kStopped;
-  for (const ItemPtr& item : items_) counters_.dropped_flush += item->frames;
+  for (const ItemPtr& item : items_) {
+    counters_.dropped_flush += item->frames;
+    item->drop_reason = reason_of(Result::kStopped);
+  }
   items.swap(items_);
   blocks_ = 0;
   held_ = pushing_ = false;
   changed_.notify_all();
   lock.unlock();
+}
+
+std::uint64_t BlockQueue::current_push() {
+  Lock lock(mutex_);
+  return pushing_ ? pushing_serial_ : 0;
 }
 
 void BlockQueue::set_eos() {

@@ -29,7 +29,8 @@ struct Item {
   virtual ~Item() = default;
   bool is_block = true;
   unsigned frames = 0;
-  std::uint64_t serial = 0;  // set by the queue
+  std::uint64_t serial = 0;           // set by the queue
+  const char* drop_reason = nullptr;  // set before the item is destroyed without having been taken
 };
 using ItemPtr = std::unique_ptr<Item>;
 
@@ -64,6 +65,8 @@ class BlockQueue {
   // For the emitting thread. `ticket` is what generation() said when the call began: a block
   // overtaken by a flush or a stop is refused. Waits as the policy says.
   Result emit(ItemPtr block, std::uint64_t ticket, Policy policy);
+  Result offer(ItemPtr block, std::uint64_t ticket,
+               Policy policy);  // never waits: under kWait the block queues up
   Result emit_replacing(ItemPtr block,
                         std::uint64_t ticket);  // drops the blocks before it; never waits
   void add_in_order(ItemPtr item);              // never waits
@@ -74,6 +77,10 @@ class BlockQueue {
   ItemPtr take();
   void begin_push();
   void woken();
+
+  // Which push is going on, 0 for none; and whether that one still is.
+  std::uint64_t current_push();
+  bool still_pushing(std::uint64_t push) { return push && current_push() == push; }
 
   // For any thread. Blocks are dropped, other items stay; waiting emits return the result.
   void flush() { drop_blocks(Result::kFlushed); }
@@ -92,7 +99,9 @@ class BlockQueue {
   using Dropped = std::vector<ItemPtr>;
 
   void drop_blocks(Result result);
-  void remove_blocks(Dropped& dropped, std::uint64_t& counter);
+  void remove_blocks(Dropped& dropped, const char* reason);
+  bool make_room(ItemPtr& block, Policy policy, Dropped& dropped);
+  static void drop(ItemPtr item, const char* reason, Dropped& dropped);
   std::uint64_t add(ItemPtr item, bool& wake);
   bool held_now() const;
   Result overtaken(std::uint64_t ticket) const;

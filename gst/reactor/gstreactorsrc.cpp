@@ -49,6 +49,7 @@ enum {
   PROP_SESSION_ACTIVE,
   PROP_WIDTH,
   PROP_HEIGHT,
+  PROP_SOCKET_PATH,
   PROP_STATS,
   N_PROPERTIES
 };
@@ -78,6 +79,13 @@ static void gst_reactor_src_set_property(GObject* object, guint id, const GValue
     case PROP_HEIGHT:
       source_of(self).black_height = g_value_get_uint(value);
       break;
+    case PROP_SOCKET_PATH: {
+      const gchar* const path = g_value_get_string(value);
+      GST_OBJECT_LOCK(self);
+      source_of(self).socket_path = path ? path : "";
+      GST_OBJECT_UNLOCK(self);
+      break;
+    }
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
@@ -102,6 +110,13 @@ static void gst_reactor_src_get_property(GObject* object, guint id, GValue* valu
     case PROP_HEIGHT:
       g_value_set_uint(value, source_of(self).black_height);
       break;
+    case PROP_SOCKET_PATH: {
+      GST_OBJECT_LOCK(self);
+      const std::string& path = source_of(self).socket_path;
+      g_value_set_string(value, path.empty() ? nullptr : path.c_str());
+      GST_OBJECT_UNLOCK(self);
+      break;
+    }
     case PROP_STATS:
       g_value_take_boxed(value, source_of(self).stats());
       break;
@@ -119,6 +134,9 @@ static GstStateChangeReturn gst_reactor_src_change_state(GstElement* element,
                                                          GstStateChange transition) {
   reactor::Source& source = source_of(GST_REACTOR_SRC(element));
   switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      if (!source.open()) return GST_STATE_CHANGE_FAILURE;
+      break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
       source.run();
       break;
@@ -142,6 +160,7 @@ static GstStateChangeReturn gst_reactor_src_change_state(GstElement* element,
       if (result != GST_STATE_CHANGE_FAILURE) source.playing(true);
       break;
     case GST_STATE_CHANGE_READY_TO_NULL:
+      source.close();
       source.recycled().clear();
       break;
     default:
@@ -240,10 +259,16 @@ static void gst_reactor_src_class_init(GstReactorSrcClass* klass) {
   properties[PROP_HEIGHT] = g_param_spec_uint(
       "height", "Height", "Height of a black frame emitted before any block (pixels)", 1,
       reactor::kMaxDimension, 704, flags(G_PARAM_WRITABLE | GST_PARAM_MUTABLE_PLAYING));
+  properties[PROP_SOCKET_PATH] = g_param_spec_string(
+      "socket-path", "Socket path",
+      "Path of the socket to serve for a model in another process (at most 107 bytes; NULL = "
+      "none). "
+      "The environment variable GST_REACTOR_SOCKET tells models where to connect",
+      nullptr, flags(G_PARAM_WRITABLE | GST_PARAM_MUTABLE_READY));
   properties[PROP_STATS] = g_param_spec_boxed(
       "stats", "Statistics",
       "Counters since the element was made: blocks and frames sent downstream, frames dropped by "
-      "cause, time emit waited (ns)",
+      "cause, time emit waited (ns), and the state of the model socket",
       GST_TYPE_STRUCTURE, flags(0));
   g_object_class_install_properties(object_class, N_PROPERTIES, properties);
 

@@ -12,21 +12,6 @@ GST_DEBUG_CATEGORY_EXTERN(gst_reactor_src_debug);
 #define GST_CAT_DEFAULT gst_reactor_src_debug
 
 namespace reactor {
-namespace {
-
-Policy policy_of(GstReactorOverflow overflow) {
-  switch (overflow) {
-    case GST_REACTOR_OVERFLOW_DROP_OLDEST:
-      return Policy::kDropOldest;
-    case GST_REACTOR_OVERFLOW_DROP_NEWEST:
-      return Policy::kDropNewest;
-    default:
-      return Policy::kWait;
-  }
-}
-
-}  // namespace
-
 Source::Source(GstReactorSrc* element)
     : element_(element),
       wake_token_(gst_buffer_new()),
@@ -38,6 +23,17 @@ Source::Source(GstReactorSrc* element)
       format_(GST_BASE_SRC(element)) {}
 
 Source::~Source() = default;
+
+Policy Source::policy() const {
+  switch (overflow) {
+    case GST_REACTOR_OVERFLOW_DROP_OLDEST:
+      return Policy::kDropOldest;
+    case GST_REACTOR_OVERFLOW_DROP_NEWEST:
+      return Policy::kDropNewest;
+    default:
+      return Policy::kWait;
+  }
+}
 
 GstClockTime Source::running_time() {
   g_autoptr(GstClock) clock = gst_element_get_clock(element());
@@ -72,8 +68,8 @@ void Source::label(BlockItem& item, const Call& call, const gchar* const* metada
   GstReactorFrameMeta common = {};
   {
     const std::lock_guard lock(mutex_);
-    item.number = common.block = next_number_++;
-    common.command = command_;
+    item.number = common.block = call.number ? *call.number : next_number_++;
+    common.command = call.command.value_or(command_);
     if (gap_monitored_ && monitoring_) common.flags = GST_REACTOR_FRAME_MONITORED;
     // A black frame is no block of the model's: the gap goes on behind it, but says nothing any
     // more.
@@ -81,6 +77,9 @@ void Source::label(BlockItem& item, const Call& call, const gchar* const* metada
   }
   item.emitted = call.emitted;
   item.epoch = call.epoch;
+  item.dropped = [this](const BlockItem& gone) {
+    shown(gone.number, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, gone.frames, gone.drop_reason);
+  };
   if (item.caps) {
     const std::lock_guard lock(mutex_);
     last_caps_.reset(gst_caps_ref(item.caps.get()));
@@ -112,9 +111,8 @@ bool Source::finish(const Call& call, std::unique_ptr<BlockItem> item, const gch
   const unsigned frames = item->frames;
   const bool lent = item->view.has_value();
   label(*item, call, metadata, false);
-  const Policy policy = policy_of(overflow);
   const auto result =
-      dead() ? BlockQueue::Result::kDead : queue_.emit(std::move(item), call.ticket, policy);
+      dead() ? BlockQueue::Result::kDead : queue_.emit(std::move(item), call.ticket, policy());
   (lent ? lent_ : copied_)++;
   const bool ok = report(result, frames, error);
   const std::lock_guard lock(mutex_);
@@ -330,6 +328,7 @@ GstFlowReturn Source::create(ParentCreate parent, guint64 offset, guint size, Gs
     BlockItem& block = static_cast<BlockItem&>(*item);
     if (stale(block.epoch)) {
       outdated_ += block.frames;
+      block.drop_reason = "flushed";
       continue;
     }
     if (!prepare(block)) return GST_FLOW_NOT_NEGOTIATED;
@@ -338,6 +337,25 @@ GstFlowReturn Source::create(ParentCreate parent, guint64 offset, guint size, Gs
     gst_base_src_submit_buffer_list(GST_BASE_SRC(element_), block.list.release());
     return GST_FLOW_OK;
   }
+}
+
+bool Source::open() {
+  GST_OBJECT_LOCK(element_);
+  const std::string path = socket_path;
+  GST_OBJECT_UNLOCK(element_);
+  if (path.empty()) return true;
+  std::string problem;
+  if (model_socket_.start(path, problem)) {
+    GST_INFO_OBJECT(element_, "models may connect to %s", path.c_str());
+    return true;
+  }
+  GST_ELEMENT_ERROR(element_, RESOURCE, OPEN_READ_WRITE, ("%s.", problem.c_str()),
+                    ("socket-path=%s", path.c_str()));
+  return false;
+}
+
+void Source::close() {
+  model_socket_.stop();
 }
 
 void Source::run() {
@@ -377,6 +395,7 @@ void Source::announce(const SessionChanges& changes) {
     } else {
       queue_.end_session();
     }
+    model_socket_.session({change.id, change.started, change.reason});
     post(gst_structure_new(
         "reactor-session", "state", G_TYPE_STRING, change.started ? "started" : "ended", "id",
         G_TYPE_STRING, change.id.c_str(), "reason", G_TYPE_STRING, change.reason.c_str(), nullptr));
@@ -396,6 +415,7 @@ bool Source::upstream_event(GstEvent* event) {
       const gchar *json, *viewer;
       guint64 id;
       if (!gst_reactor_event_parse_command(event, &json, &viewer, &id)) return true;
+      if (wire::check_json(json).ok) model_socket_.command(id, viewer ? viewer : "", json);
       post(gst_structure_new("reactor-command", "json", G_TYPE_STRING, json, "viewer",
                              G_TYPE_STRING, viewer, "id", G_TYPE_UINT64, id, nullptr));
       g_signal_emit_by_name(element_, "command", json, viewer, id);
@@ -423,9 +443,7 @@ bool Source::upstream_event(GstEvent* event) {
       guint dropped;
       const gchar* reason;
       if (gst_reactor_event_parse_shown(event, &block, &first, &last, &dropped, &reason))
-        post(gst_structure_new("reactor-shown", "block", G_TYPE_UINT64, block, "first",
-                               G_TYPE_UINT64, first, "last", G_TYPE_UINT64, last, "dropped",
-                               G_TYPE_UINT, dropped, "reason", G_TYPE_STRING, reason, nullptr));
+        shown(block, first, last, dropped, reason);
       return true;
     }
     default:
@@ -433,8 +451,20 @@ bool Source::upstream_event(GstEvent* event) {
   }
 }
 
+void Source::shown(std::uint64_t number, GstClockTime first, GstClockTime last, unsigned dropped,
+                   const gchar* reason) {
+  const auto time = [](GstClockTime t) {
+    return GST_CLOCK_TIME_IS_VALID(t) ? std::optional<std::uint64_t>(t) : std::nullopt;
+  };
+  model_socket_.shown(number, time(first), time(last), dropped, reason ? reason : "");
+  post(gst_structure_new("reactor-shown", "block", G_TYPE_UINT64, number, "first", G_TYPE_UINT64,
+                         first, "last", G_TYPE_UINT64, last, "dropped", G_TYPE_UINT, dropped,
+                         "reason", G_TYPE_STRING, reason, nullptr));
+}
+
 GstStructure* Source::stats() {
   const BlockQueue::Counters counters = queue_.counters();
+  const ModelSocket::Status model = model_socket_.status();
   unsigned epoch;
   {
     const std::lock_guard lock(mutex_);
@@ -447,7 +477,11 @@ GstStructure* Source::stats() {
       counters.dropped_flush + outdated_, "dropped-no-session", G_TYPE_UINT64, unwanted_.load(),
       "waited", G_TYPE_UINT64, static_cast<guint64>(counters.waited.count()), "queued-blocks",
       G_TYPE_UINT, static_cast<guint>(queue_.waiting_blocks()), "epoch", G_TYPE_UINT, epoch,
-      nullptr);
+      "model-pid", G_TYPE_INT64, static_cast<gint64>(model.pid), "model-connections", G_TYPE_UINT64,
+      model.connections, "model-pools", G_TYPE_UINT, static_cast<guint>(model.usage.pools),
+      "model-bytes", G_TYPE_UINT64, static_cast<guint64>(model.usage.bytes), "model-refused",
+      G_TYPE_UINT64, model.usage.refused, "model-notices-dropped", G_TYPE_UINT64,
+      model.usage.notices_dropped, nullptr);
 }
 
 }  // namespace reactor

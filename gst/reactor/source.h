@@ -18,13 +18,15 @@
 #include "gst/reactor/blockitem.h"
 #include "gst/reactor/blockqueue.h"
 #include "gst/reactor/gstreactorsrc.h"
+#include "gst/reactor/modelhost.h"
+#include "gst/reactor/modelsocket.h"
 #include "gst/reactor/outputformat.h"
 #include "gst/reactor/releasedtokens.h"
 #include "gst/reactor/sourcesession.h"
 
 namespace reactor {
 
-class Source {
+class Source : private ModelHost {
  public:
   // What a call to emit begins with: when it came, and in which epoch.
   struct Call {
@@ -32,10 +34,12 @@ class Source {
     unsigned epoch;
     GstClockTime emitted, compute;
     bool wanted;  // a session is active and the pipeline runs
+    // Of a block in shared memory: known beforehand; and what the model said about it.
+    std::optional<std::uint64_t> number, command;
   };
 
   explicit Source(GstReactorSrc* element);
-  ~Source();
+  ~Source() override;
 
   // For the model's threads. `metadata`: null, or one JSON text a frame, null or empty for none.
   Call begin();
@@ -58,6 +62,9 @@ class Source {
   using ParentCreate = GstFlowReturn (*)(GstBaseSrc*, guint64, guint, GstBuffer**);
   GstFlowReturn create(ParentCreate parent, guint64 offset, guint size, GstBuffer** buffer);
   bool upstream_event(GstEvent* event);  // false: not one of ours
+  // NULL to READY, and back: serves the model socket, if there is a path.
+  bool open();
+  void close();
   void run();
   void halt();  // releases everybody who waits
   void playing(bool playing);
@@ -68,6 +75,7 @@ class Source {
   GstStructure* stats();
 
   std::atomic<GstReactorOverflow> overflow{GST_REACTOR_OVERFLOW_WAIT};
+  std::string socket_path;  // under the object lock; takes effect on the way to READY
   std::atomic<guint> black_width{1280}, black_height{704};
 
  private:
@@ -75,10 +83,27 @@ class Source {
 
   GstElement* element() const { return GST_ELEMENT(element_); }
   GstPad* pad() const { return GST_BASE_SRC_PAD(element_); }
+  Policy policy() const;
   GstClockTime running_time();
   void label(BlockItem& item, const Call& call, const gchar* const* metadata, bool black);
   bool report(BlockQueue::Result result, unsigned frames, GError** error);
   bool prepare(BlockItem& item);
+  void shown(std::uint64_t number, GstClockTime first, GstClockTime last, unsigned dropped,
+             const gchar* reason);
+  void runtime_state(const char* state, const std::string& reason);
+
+  std::uint64_t next_number() override;
+  void model_block(const ModelBlock& block) override;
+  void model_black() override;
+  void model_send(const std::string& json, const std::string* viewer) override;
+  void model_runtime(const std::string& json) override;
+  void model_monitoring(bool enabled) override;
+  std::uint64_t model_flush() override;
+  bool model_flushed(std::uint64_t flush) override;
+  void model_connected(const std::string& name, std::int64_t pid) override;
+  void model_gone(const std::string& name, std::int64_t pid, const std::string& why) override;
+  std::optional<wire::ModelSession> model_session() override;
+  wire::ModelStats model_stats() override;
   void announce(const SessionChanges& changes);
   void post(GstStructure* structure);
   bool stale(unsigned epoch);
@@ -91,6 +116,7 @@ class Source {
   SourceSession session_;
   const std::shared_ptr<RecycledMemory> recycled_ = std::make_shared<RecycledMemory>();
   const std::shared_ptr<ReleasedTokens> tokens_ = std::make_shared<ReleasedTokens>();
+  ModelSocket model_socket_{*this};
   std::atomic<bool> running_{false}, failed_{false};
   std::atomic<std::uint64_t> lent_{0}, copied_{0};  // blocks
   std::atomic<std::uint64_t> unwanted_{0},
