@@ -143,7 +143,7 @@ class Fakesink:
             client = self.client()
         lines = [f'{method} {path} HTTP/1.1', f'Host: {host or f"127.0.0.1:{self.port}"}']
         lines += [f'{name}: {value}' for name, value in (headers or {}).items()]
-        data = (body or '').encode()
+        data = body if isinstance(body, bytes) else (body or '').encode()
         if body is not None:
             lines.append(f'Content-Length: {len(data)}')
         client.send('\r\n'.join(lines).encode() + b'\r\n\r\n' + data)

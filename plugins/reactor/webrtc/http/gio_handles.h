@@ -32,14 +32,23 @@ using SourcePtr = std::unique_ptr<GSource, SourceDestroy>;
 class Alarm {
  public:
   explicit Alarm(std::function<void()> ring) : ring_(std::move(ring)) {
-    source_.reset(g_timeout_source_new(G_MAXINT));
-    g_source_set_ready_time(source_.get(), -1);
+    // Not a timeout source: that one sets its own next time after its callback, over what the
+    // callback has set.
+    static GSourceFuncs functions = {
+        nullptr,
+        nullptr,
+        [](GSource* source, GSourceFunc callback, gpointer data) -> gboolean {
+          g_source_set_ready_time(source, -1);
+          return callback(data);
+        },
+        nullptr,
+        nullptr,
+        nullptr};
+    source_.reset(g_source_new(&functions, sizeof(GSource)));
     g_source_set_callback(
         source_.get(),
         [](gpointer self) -> gboolean {
-          auto* alarm = static_cast<Alarm*>(self);
-          g_source_set_ready_time(alarm->source_.get(), -1);
-          alarm->ring_();
+          static_cast<Alarm*>(self)->ring_();
           return G_SOURCE_CONTINUE;
         },
         this, nullptr);

@@ -69,8 +69,8 @@ HttpRequest RequestReader::take() {
   HttpRequest request = std::exchange(request_, {});
   state_ = State::kIdle;
   head_.clear();
-  first_line_ = skipped_line_ = continue_ = http_1_0_ = absolute_ = chunked_ = false;
-  remaining_ = trailer_bytes_ = 0;
+  skipped_line_ = continue_ = http_1_0_ = absolute_ = chunked_ = false;
+  first_line_bytes_ = remaining_ = trailer_bytes_ = 0;
   chunk_ = Chunk::kSize;
   line_.clear();
   return request;
@@ -111,7 +111,7 @@ std::size_t RequestReader::feed_head(std::string_view bytes) {
   const std::size_t end = head_.find("\r\n\r\n", old > 3 ? old - 3 : 0);
   const bool whole = end != std::string::npos;
   if (whole) head_.resize(end + 2);
-  if (check_head_size() && whole && parse_head() && parse_framing()) {
+  if (check_head(whole) && whole && parse_fields() && parse_framing()) {
     head_.clear();
     if (chunked_ || remaining_ > 0) {
       state_ = State::kBody;
@@ -123,24 +123,30 @@ std::size_t RequestReader::feed_head(std::string_view bytes) {
   return whole ? end + 4 - old : fresh.size();
 }
 
-bool RequestReader::check_head_size() {
-  const std::size_t line_end = head_.find("\r\n");
-  const std::size_t line_bytes = line_end == std::string::npos ? head_.size() : line_end;
-  if (!first_line_) {
-    const std::size_t method = std::min(head_.find(' '), line_bytes);
-    if (method > kMaxMethodBytes || line_end == 0) {
-      refuse(400, "request-line", "expected a request line such as \"GET / HTTP/1.1\"");
-      return false;
-    }
-    if (line_bytes > method + 1 + limits_.target_bytes + 10) {  // " HTTP/1.1" and a lone CR
-      refuse(
-          414, "target-too-long",
-          "the request target is longer than " + std::to_string(limits_.target_bytes) + " bytes");
-      return false;
-    }
-    first_line_ = line_end != std::string::npos;
+// The request line is judged as soon as it is there: what speaks another protocol is told at once.
+bool RequestReader::check_first_line() {
+  const std::size_t end = head_.find("\r\n");
+  const std::size_t bytes = std::min(end, head_.size());
+  const std::size_t method = std::min(head_.find(' '), bytes);
+  if (method > kMaxMethodBytes) {
+    refuse(400, "request-line", "expected a request line such as \"GET / HTTP/1.1\"");
+    return false;
   }
-  if (first_line_ && head_.size() - line_bytes - 2 > limits_.header_bytes) {
+  if (bytes > method + 1 + limits_.target_bytes + 10) {  // " HTTP/1.1" and a lone CR
+    refuse(414, "target-too-long",
+           "the request target is longer than " + std::to_string(limits_.target_bytes) + " bytes");
+    return false;
+  }
+  if (end == std::string::npos) return true;
+  first_line_bytes_ = end + 2;
+  return parse_request_line(std::string_view(head_).substr(0, end));
+}
+
+bool RequestReader::check_head(bool whole) {
+  if (first_line_bytes_ == 0 && !check_first_line()) return false;
+  // An unfinished head may end in the first half of the line break that ends it.
+  const std::size_t most = limits_.header_bytes + (whole ? 0 : 1);
+  if (first_line_bytes_ > 0 && head_.size() - first_line_bytes_ > most) {
     refuse(431, "headers-too-large",
            "the header lines are longer than " + std::to_string(limits_.header_bytes) +
                " bytes together");
@@ -149,15 +155,12 @@ bool RequestReader::check_head_size() {
   return true;
 }
 
-bool RequestReader::parse_head() {
-  std::string_view rest = head_;
-  bool first = true;
+bool RequestReader::parse_fields() {
+  std::string_view rest = std::string_view(head_).substr(first_line_bytes_);
   while (!rest.empty()) {
     const std::size_t end = rest.find("\r\n");
-    const std::string_view line = rest.substr(0, end);
+    if (!parse_field(rest.substr(0, end))) return false;
     rest.remove_prefix(end + 2);
-    if (first ? !parse_request_line(line) : !parse_field(line)) return false;
-    first = false;
   }
   return true;
 }

@@ -51,8 +51,9 @@ class RequestReader {
   std::size_t feed_head(std::string_view bytes);
   std::size_t feed_body(std::string_view bytes);
   std::size_t feed_chunked(std::string_view bytes);
-  bool check_head_size();
-  bool parse_head();
+  bool check_first_line();
+  bool check_head(bool whole);
+  bool parse_fields();
   bool parse_request_line(std::string_view line);
   bool parse_target(std::string_view target);
   bool parse_field(std::string_view line);
@@ -63,9 +64,9 @@ class RequestReader {
   State state_ = State::kIdle;
   Refusal refusal_;
   HttpRequest request_;
-  std::string head_;           // bytes of the head so far
-  bool first_line_ = false;    // the request line is complete and within its limit
-  bool skipped_line_ = false;  // an empty line before the request line was forgiven
+  std::string head_;                  // bytes of the head so far
+  std::size_t first_line_bytes_ = 0;  // with its line break; 0: not all there
+  bool skipped_line_ = false;         // an empty line before the request line was forgiven
   bool continue_ = false;
   bool http_1_0_ = false;
   bool absolute_ = false;  // the target named its own host
