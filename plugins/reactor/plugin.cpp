@@ -6,8 +6,16 @@
 
 #include "pace/gstreactorpace.h"
 #include "sim/gstreactorsim.h"
+#ifdef HAVE_REACTOR_WEBRTC
+#include "webrtc/gstreactorwebrtcsink.h"
+#endif
 
 static gboolean plugin_init(GstPlugin* plugin) {
+#ifdef HAVE_REACTOR_WEBRTC
+  if (!gst_element_register(plugin, "reactorwebrtcsink", GST_RANK_NONE,
+                            GST_TYPE_REACTOR_WEBRTC_SINK))
+    return false;
+#endif
   return gst_element_register(plugin, "reactorsrc", GST_RANK_NONE, GST_TYPE_REACTOR_SRC) &&
          GST_ELEMENT_REGISTER(reactorpace, plugin) && GST_ELEMENT_REGISTER(reactorsim, plugin);
 }

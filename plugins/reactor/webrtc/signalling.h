@@ -1,8 +1,9 @@
 // The border between signalling and transport inside reactorwebrtcsink.
 //
-// A *signaller* speaks one protocol (WHEP, the Reactor local protocol, the page's own) and knows no webrtcbin; the
-// *host* owns the viewers and knows no HTTP. Everything here is bound to one thread, the sink's service thread, which runs
-// the service GMainContext: calls are made there and callbacks arrive there. Nothing here blocks.
+// A *signaller* speaks one protocol (WHEP, the Reactor local protocol, the page's own) and knows no
+// webrtcbin; the *host* owns the viewers and knows no HTTP. Everything here is bound to one thread,
+// the sink's service thread, which runs the service GMainContext: calls are made there and
+// callbacks arrive there. Nothing here blocks.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +23,20 @@ struct Refusal {
   std::string message;  // what was wrong, what was expected
 };
 
-// Who asks, as far as the access rules know it. A view-only viewer may neither command nor stop the session.
+// Who asks, as far as the access rules know it. A view-only viewer may neither command nor stop the
+// session.
 enum class Role { kFull, kViewOnly };
 
 struct Offer {
   std::string sdp;
-  std::string protocol;        // "whep", "reactor": for /stats and for the log
+  std::string protocol;  // "whep", "reactor": for /stats and for the log
   Role role = Role::kFull;
-  std::string local_address;   // on which the HTTP request came in: ICE candidates are gathered there
-  std::string remote_address;  // from which it came: stands in for candidates hidden behind .local names
-  std::string media_name;      // name of the video track, "main_video"
-  bool trickle = false;        // answer at once; candidates of the peer follow by add_candidate
+  std::string
+      local_address;  // on which the HTTP request came in: ICE candidates are gathered there
+  std::string
+      remote_address;  // from which it came: stands in for candidates hidden behind .local names
+  std::string media_name;        // name of the video track, "main_video"
+  bool trickle = false;          // answer at once; candidates of the peer follow by add_candidate
   bool control_channel = false;  // expects a second data channel "control" (Reactor 2.12)
 };
 
@@ -60,10 +64,11 @@ class ViewerHost {
  public:
   virtual ~ViewerHost() = default;
 
-  // Checks the whole offer first: a refusal has touched nothing. `done` is called exactly once, also when the sink stops
-  // in between.
+  // Checks the whole offer first: a refusal has touched nothing. `done` is called exactly once,
+  // also when the sink stops in between.
   virtual void add_viewer(Offer offer, OfferDone done) = 0;
-  // A new offer of a viewer that is there. The working connection stays until the new one is accepted.
+  // A new offer of a viewer that is there. The working connection stays until the new one is
+  // accepted.
   virtual void replace_viewer(std::string_view viewer, Offer offer, OfferDone done) = 0;
   // False when there is no such viewer.
   virtual bool remove_viewer(std::string_view viewer, std::string_view reason) = 0;
@@ -74,8 +79,10 @@ class ViewerHost {
   // Tracks of the Reactor protocol: media of a paused track is not sent.
   virtual bool set_track_paused(std::string_view viewer, bool paused) = 0;
 
-  // A message from a viewer's data channel enters here too; signallers may inject one (tests, HTTP).
-  virtual std::optional<Refusal> command(std::string_view viewer, std::string_view json, Role role) = 0;
+  // A message from a viewer's data channel enters here too; signallers may inject one (tests,
+  // HTTP).
+  virtual std::optional<Refusal> command(std::string_view viewer, std::string_view json,
+                                         Role role) = 0;
 
   // The session of all viewers of all protocols. `start_session` is idempotent and returns the id.
   virtual std::string start_session() = 0;
@@ -84,8 +91,8 @@ class ViewerHost {
 
   // {"commands":[{name,description,schema}]} of the model, "{}" before it said so.
   virtual std::string capabilities() const = 0;
-  virtual std::string stats_json() const = 0;       // GET /stats
-  virtual std::string metrics_text() const = 0;     // GET /metrics, Prometheus text format
+  virtual std::string stats_json() const = 0;    // GET /stats
+  virtual std::string metrics_text() const = 0;  // GET /metrics, Prometheus text format
   // GET /healthz: empty when a model can serve, otherwise why not.
   virtual std::string unhealthy() const = 0;
 };
