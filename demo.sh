@@ -78,7 +78,7 @@ for _ in $(seq 300); do
 done
 [ -n "$url" ] || { echo "demo.sh: no address within 30 s; the demo said:" >&2; cat "$log" >&2; exit 1; }
 echo "The demo runs at $url; looking at it in headless Chromium…"
-if node tests/browser/headless-check.mjs "$url" ${screenshot:+"$screenshot"}; then
+if node tests/browser/headless-check.js "$url" ${screenshot:+"$screenshot"}; then
   echo "PASS: the page shows smooth video"
 else
   echo "FAIL: see above; the demo said:" >&2
