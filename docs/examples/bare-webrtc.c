@@ -11,7 +11,9 @@
  *     cc bare-webrtc.c -o bare-webrtc $(pkg-config --cflags --libs gstreamer-reactor-1.0 gstreamer-webrtc-1.0 gstreamer-sdp-1.0)
  *     ./bare-webrtc [SECONDS]
  */
+#ifndef GST_USE_UNSTABLE_API
 #define GST_USE_UNSTABLE_API
+#endif
 #include <gst/gst.h>
 #include <gst/reactor/gstreactor.h>
 #include <gst/sdp/sdp.h>

@@ -185,7 +185,9 @@ def description(kind, text):
 def model(context, stop):
     """Blocks of four frames at 16 frames a second, each block up to 10 % early or late."""
     chance, shade = random.Random(1), 0
-    while not stop.is_set():
+    if context.wait_session(timeout=10) is None:  # without a sink that owns sessions, the session is PLAYING
+        return
+    while not stop.is_set() and not context.should_stop():
         time.sleep(BLOCK / FPS * chance.uniform(0.9, 1.1))
         block = np.empty((BLOCK, HEIGHT, WIDTH, 3), np.uint8)
         for frame in block:
