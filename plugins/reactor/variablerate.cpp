@@ -26,7 +26,7 @@ CapsPtr input_caps(const GstCaps* output) {
   for (guint i = 0; i < gst_caps_get_size(output); ++i) {
     const GstStructure* s = gst_caps_get_structure(output, i);
     const GValue* rate = gst_structure_get_value(s, "framerate");
-    if (rate && !gst_value_can_intersect(rate, &variable)) continue;
+    if (rate && !gst_value_intersect(nullptr, rate, &variable)) continue;
     GstStructure* free = gst_structure_copy(s);
     gst_structure_remove_fields(free, "framerate", "max-framerate", nullptr);
     const GstCapsFeatures* features = gst_caps_get_features(output, i);

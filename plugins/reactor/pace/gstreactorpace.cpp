@@ -129,6 +129,13 @@ static GstStateChangeReturn gst_reactor_pace_change_state(GstElement* element,
   return result;
 }
 
+static gboolean gst_reactor_pace_set_clock(GstElement* element, GstClock* clock) {
+  const gboolean set =
+      GST_ELEMENT_CLASS(gst_reactor_pace_parent_class)->set_clock(element, clock);
+  pace_of(element).clock_changed();
+  return set;
+}
+
 static pacing::Overflow to_overflow(gint value) {
   switch (value) {
     case GST_REACTOR_OVERFLOW_DROP_OLDEST:
@@ -273,6 +280,7 @@ static void gst_reactor_pace_class_init(GstReactorPaceClass* klass) {
   object_class->get_property = gst_reactor_pace_get_property;
   object_class->finalize = gst_reactor_pace_finalize;
   element_class->change_state = gst_reactor_pace_change_state;
+  element_class->set_clock = gst_reactor_pace_set_clock;
 
   gst_element_class_set_static_metadata(
       element_class, "Reactor pacer", "Filter/Video",

@@ -201,7 +201,6 @@ std::optional<Time> Pace::burst_due() const {
 void Pace::accept_black(Locked& l, BufferPtr buffer, const Origin& origin) {
   Ledger::Block block;
   block.number = origin.block;
-  block.reported = true;
   block.arrival = timeline_.now();
   const Ledger::Key key = ledger_.open(block);
   trace_.event(timeline_.now(), "black");

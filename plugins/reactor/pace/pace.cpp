@@ -82,6 +82,16 @@ void Pace::play() {
   wake();
 }
 
+// A pipeline pauses before it takes another clock; an element on its own may get one at any time.
+void Pace::clock_changed() {
+  ClockPtr clock(gst_element_get_clock(element_));
+  const GstClockTime base_time = gst_element_get_base_time(element_);
+  const std::lock_guard lock(mutex_);
+  if (!playing_ || !clock) return;
+  timeline_.play(std::move(clock), GST_CLOCK_TIME_IS_VALID(base_time) ? base_time : 0);
+  wake();
+}
+
 void Pace::pause() {
   Locked l(*this);
   timeline_.pause();

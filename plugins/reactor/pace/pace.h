@@ -57,6 +57,7 @@ class Pace {
   void play();
   void pause();
   void stop();
+  void clock_changed();
 
   // The sink pad.
   void activate_sink(bool active);
