@@ -432,9 +432,10 @@ bool Source::upstream_event(GstEvent* event) {
     case GST_REACTOR_EVENT_VIEWER: {
       const gchar* id;
       gboolean joined;
-      if (gst_reactor_event_parse_viewer(event, &id, &joined))
-        post(gst_structure_new("reactor-viewer", "id", G_TYPE_STRING, id, "joined", G_TYPE_BOOLEAN,
-                               joined, nullptr));
+      if (!gst_reactor_event_parse_viewer(event, &id, &joined)) return true;
+      model_socket_.viewer(id ? id : "", joined);
+      post(gst_structure_new("reactor-viewer", "id", G_TYPE_STRING, id, "joined", G_TYPE_BOOLEAN,
+                             joined, nullptr));
       return true;
     }
     case GST_REACTOR_EVENT_SHOWN: {
@@ -477,7 +478,7 @@ GstStructure* Source::stats() {
       counters.dropped_flush + outdated_, "dropped-no-session", G_TYPE_UINT64, unwanted_.load(),
       "waited", G_TYPE_UINT64, static_cast<guint64>(counters.waited.count()), "queued-blocks",
       G_TYPE_UINT, static_cast<guint>(queue_.waiting_blocks()), "epoch", G_TYPE_UINT, epoch,
-      "model-pid", G_TYPE_INT64, static_cast<gint64>(model.pid), "model-connections", G_TYPE_UINT64,
+      "model-pid", G_TYPE_UINT, static_cast<guint>(model.pid), "model-connections", G_TYPE_UINT64,
       model.connections, "model-pools", G_TYPE_UINT, static_cast<guint>(model.usage.pools),
       "model-bytes", G_TYPE_UINT64, static_cast<guint64>(model.usage.bytes), "model-refused",
       G_TYPE_UINT64, model.usage.refused, "model-notices-dropped", G_TYPE_UINT64,

@@ -41,16 +41,19 @@ inline bool eventually(const std::function<bool()>& condition) {
   return true;
 }
 
+inline const std::string kAppSink = "appsink name=sink sync=false max-buffers=0";
+
 struct Pipeline {
   GstElement* pipeline;
   GstReactorSrc* src;
   GstElement* sink;
 
   // `middle`: elements between source and sink, as for gst-launch, or empty.
-  explicit Pipeline(const std::string& middle = "", bool start = true) {
+  explicit Pipeline(const std::string& middle = "", bool start = true,
+                    const std::string& last = kAppSink) {
     g_autoptr(GError) error = nullptr;
-    const std::string text = "reactorsrc name=src ! " + (middle.empty() ? "" : middle + " ! ") +
-                             "appsink name=sink sync=false max-buffers=0";
+    const std::string text =
+        "reactorsrc name=src ! " + (middle.empty() ? "" : middle + " ! ") + last;
     pipeline = gst_parse_launch(text.c_str(), &error);
     g_assert_no_error(error);
     src = GST_REACTOR_SRC(gst_bin_get_by_name(GST_BIN(pipeline), "src"));
