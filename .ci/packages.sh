@@ -6,15 +6,15 @@
 build_packages=(
   g++ meson ninja-build pkg-config
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
-  libglib2.0-dev libjson-glib-dev libsoup-3.0-dev libyuv-dev
+  libglib2.0-dev libjson-glib-dev libyuv-dev
   gobject-introspection libgirepository1.0-dev
 )
 run_packages=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-  gstreamer1.0-plugins-ugly gstreamer1.0-nice
+  gstreamer1.0-plugins-ugly gstreamer1.0-nice glib-networking
   python3 python3-gi python3-gst-1.0 python3-numpy gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0
 )
-test_packages=(check ca-certificates git clang-format librsvg2-bin binutils python3-pip python3-venv iproute2)
+test_packages=(check ca-certificates git openssl clang-format librsvg2-bin binutils python3-pip python3-venv iproute2)
 browser_packages=(chromium)
 
 as_root() {
