@@ -30,20 +30,22 @@ export class Frames {
     this.halfRtt = 0;
   }
 
-  /** A `frame` message, received at `now`. Returns the block it begins, or null for a frame inside one. */
+  /** A `frame` message, received at `now`. Returns the block that it tells us of, or null when that is known already. */
   message(data, now) {
     if (!Number.isFinite(data.rtp)) return null;
     if (data.meta !== undefined && data.meta !== null) {
       this.meta.set(data.rtp, data.meta);
       if (this.meta.size > MAX_BLOCKS) this.meta.delete(this.meta.keys().next().value);
     }
-    if (data.index > 0) return null;
+    const black = data.block === null || data.block === undefined;
+    const index = black ? 0 : data.index ?? 0;
+    // A viewer who joins inside a block hears of it from there on.
+    if (index > 0 && this.blocks.at(-1)?.block === data.block) return null;
     if (Number.isFinite(data.released)) {
       this.offsets.push(now - this.halfRtt - data.released / 1e6);
       if (this.offsets.length > OFFSETS) this.offsets.shift();
     }
     const offset = this.offset;
-    const black = data.block === null || data.block === undefined;
     const block = {
       block: data.block,
       black,
@@ -52,7 +54,7 @@ export class Frames {
       rtp: data.rtp,
       arrived: Number.isFinite(data.emitted) ? data.emitted / 1e6 + offset : now,
       released: Number.isFinite(data.released) ? data.released / 1e6 + offset : now,
-      shown: 0,
+      shown: index,
     };
     this.blocks.push(block);
     while (this.blocks.length > MAX_BLOCKS || (this.blocks.length > 1 && this.blocks[0].released < now - KEEP_MS)) this.blocks.shift();
