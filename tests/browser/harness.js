@@ -108,8 +108,8 @@ export async function pipeline(description, options) {
 }
 
 /** A Python model under `gst_reactor run`. */
-export async function model(file, { args = [], ...options } = {}) {
-  const port = await freePort();
+export async function model(file, { args = [], port: wanted, ...options } = {}) {
+  const port = wanted ?? await freePort();
   return listening(new Process(PYTHON, ['-u', '-m', 'gst_reactor', 'run', file, '--port', String(port), ...args], options), port);
 }
 
