@@ -5,14 +5,14 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { servePage } from './bundle.js';
-import { browser, here, model, stats, until } from './harness.js';
+import { browser, here, model, stats, together, until } from './harness.js';
 import { brief, judge, watch } from './watch.js';
 
 let chromium;
 let child;
 
 before(async () => {
-  [child, chromium] = await Promise.all([model('tests/browser/model.py:Numbered', { args: ['--pipeline', PIPELINE] }), browser()]);
+  ({ child, chromium } = await together({ child: model('tests/browser/model.py:Numbered', { args: ['--pipeline', PIPELINE] }), chromium: browser() }));
 });
 after(async () => {
   await chromium?.close();

@@ -119,6 +119,21 @@ export async function script(file, { args = [], ...options } = {}) {
   return listening(new Process(PYTHON, ['-u', path.join(here, file), '--port', String(port), ...args], options), port);
 }
 
+/** Waits for several things that are started at once, {name: promise}. Where one fails, the others are ended. */
+export async function together(starting) {
+  const names = Object.keys(starting);
+  const results = await Promise.allSettled(Object.values(starting));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) {
+    for (const { value } of results) await (value?.close?.() ?? value?.stop?.());
+    throw failed.reason;
+  }
+  return Object.fromEntries(names.map((name, i) => [name, results[i].value]));
+}
+
+// A test that is ended from outside ends what it started.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
 export async function stats(child, token) {
   const response = await fetch(`${child.url}stats`, { headers: token ? { Authorization: `Bearer ${token}` } : {}, signal: AbortSignal.timeout(3000) });
   if (!response.ok) throw new Error(`/stats: ${response.status} ${await response.text()}`);

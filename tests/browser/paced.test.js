@@ -3,7 +3,7 @@
 // page in Chromium. Times are ratios with room for a small, busy machine; what was measured is printed.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { browser, model, quantile, sleep, stats, until } from './harness.js';
+import { browser, model, quantile, sleep, stats, together, until } from './harness.js';
 import { brief, command, judge, openPage, provoke, watch } from './watch.js';
 
 let chromium;
@@ -11,7 +11,7 @@ let child;
 let page;
 
 before(async () => {
-  [child, chromium] = await Promise.all([model('tests/browser/model.py:Numbered'), browser()]);
+  ({ child, chromium } = await together({ child: model('tests/browser/model.py:Numbered'), chromium: browser() }));
 });
 after(async () => {
   await chromium?.close();

@@ -3,7 +3,7 @@
 // picture, and none is taken for another.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { browser, model, sleep } from './harness.js';
+import { browser, model, sleep, together } from './harness.js';
 import { brief, command, openPage, watch } from './watch.js';
 
 let chromium;
@@ -11,7 +11,7 @@ let child;
 let page;
 
 before(async () => {
-  [child, chromium] = await Promise.all([model('tests/browser/model.py:Numbered'), browser()]);
+  ({ child, chromium } = await together({ child: model('tests/browser/model.py:Numbered'), chromium: browser() }));
   page = await openPage(chromium, child);
   await page.waitForFunction(() => probe.frames.filter((frame) => frame.number !== null).length > 20);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Opens the page of a running sink with the probe in it, and judges what was displayed.
 import path from 'node:path';
-import { here, quantile, sleep } from './harness.js';
+import { here, quantile, sleep, stats } from './harness.js';
 
 /** A page of `child`'s sink that shows frames. `fast`: expected within this many ms of opening. */
 export async function openPage(chromium, child, { hash = '', waitForPicture = true, ...options } = {}) {
@@ -10,10 +10,23 @@ export async function openPage(chromium, child, { hash = '', waitForPicture = tr
   const opened = Date.now();
   await page.goto(child.url + hash);
   if (waitForPicture) {
-    await page.waitForFunction(() => globalThis.probe?.frames.length > 0, null, { timeout: 12000, polling: 20 });
+    await page.waitForFunction(() => globalThis.probe?.frames.length > 0, null, { timeout: 12000, polling: 20 }).catch(async (error) => {
+      throw new Error(`no picture: ${error.message}\n${await situation(page, child)}`);
+    });
     page.firstFrameMs = Date.now() - opened;
   }
   return page;
+}
+
+/** What a failed test wants to know. */
+async function situation(page, child) {
+  const seen = await page.evaluate(() => ({
+    status: document.getElementById('status').textContent, cover: document.getElementById('cover').innerText,
+    connection: reactor.connection.pc?.connectionState, ice: reactor.connection.pc?.iceConnectionState, channel: reactor.connection.channel?.readyState,
+    presented: document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames, log: document.getElementById('log').innerText.slice(-1500),
+  })).catch(String);
+  const report = await stats(child).catch(String);
+  return `page: ${JSON.stringify(seen, null, 1)}\nfaults: ${page.faults.join('; ')}\n/stats: ${JSON.stringify(report)}\noutput: ${child.output.slice(-3000)}`;
 }
 
 /** The frames displayed during `ms`. */

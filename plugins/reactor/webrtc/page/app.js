@@ -82,9 +82,15 @@ function showNotice(title, text, tone) {
 
 const hasPicture = () => frames.displayed.length > 0;
 
+/** The state as told, except that who shows frames of a block is not about to begin: what is seen is newer than what was said. */
+function seenState() {
+  const early = model.state === 'waiting' || model.state === 'warming-up';
+  return early && frames.displayed.some((frame) => frame.block !== null) ? 'running' : model.state;
+}
+
 function update() {
   const { state } = connectionDetail;
-  const known = STATES[model.state];
+  const known = STATES[seenState()];
   controls.enable(connection.canSend && model.role !== 'view');
   if (state === 'connected') {
     const current = known ?? STATES.running;
