@@ -123,6 +123,13 @@ std::uint64_t SinkFixture::stat_number(const char* field) {
   return value;
 }
 
+std::size_t SinkFixture::viewer_count() {
+  g_autoptr(GstStructure) stats = nullptr;
+  g_object_get(sink_, "stats", &stats, nullptr);
+  const GValue* viewers = gst_structure_get_value(stats, "viewers");
+  return viewers ? gst_value_array_get_size(viewers) : 0;
+}
+
 bool SinkFixture::wait_until(const std::function<bool()>& condition, double seconds) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   while (std::chrono::steady_clock::now() < deadline) {

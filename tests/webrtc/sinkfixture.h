@@ -38,6 +38,7 @@ class SinkFixture {
   // The text of a field of the property stats.
   std::string stat(const char* field);
   std::uint64_t stat_number(const char* field);
+  std::size_t viewer_count();
   bool wait_until(const std::function<bool()>& condition, double seconds = 10);
   std::string error();  // the first error on the bus so far; empty: none
 

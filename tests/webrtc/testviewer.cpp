@@ -161,6 +161,11 @@ bool TestViewer::connect() {
   return reply_.status == 201 && accept(reply_.body);
 }
 
+std::string TestViewer::location() const {
+  const std::string location = reply_.header("Location");
+  return location.empty() || location.front() == '/' ? location : "/" + location;
+}
+
 HttpReply TestViewer::remove() {
   return http(port_, "DELETE", location());
 }

@@ -65,7 +65,7 @@ class TestViewer {
   std::string offer();
   bool accept(const std::string& answer);
   const HttpReply& reply() const { return reply_; }
-  std::string location() const { return reply_.header("Location"); }
+  std::string location() const;  // absolute path
   const std::string& answer() const { return answer_; }
   HttpReply remove();  // DELETE on the location
   void close();        // the pipeline to NULL

@@ -42,6 +42,145 @@ GST_START_TEST(a_viewer_sees_the_picture_and_talks_both_ways) {
 }
 GST_END_TEST
 
+// The value of a number in a JSON text; -1 when it is not there.
+static double number_of(const std::string& json, const std::string& key) {
+  const std::size_t at = json.find("\"" + key + "\":");
+  return at == std::string::npos ? -1 : g_ascii_strtod(json.c_str() + at + key.size() + 3, nullptr);
+}
+
+GST_START_TEST(paced_blocks_arrive_with_their_frame_notes) {
+  SinkFixture sink(
+      "videotestsrc is-live=true pattern=ball ! "
+      "video/x-raw,format=RGB,width=320,height=240,framerate=24/1 ! "
+      "reactorsim block-size=6 ! reactorpace");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect(), "%d %s", viewer.reply().status, viewer.reply().body.c_str());
+  fail_unless(viewer.wait_pictures(30, 15));
+  std::vector<std::string> notes;
+  for (const std::string& message : viewer.messages())
+    if (message.find("\"type\":\"frame\"") != std::string::npos) notes.push_back(message);
+  fail_unless(notes.size() >= 4, "%d notes", static_cast<int>(notes.size()));
+  for (std::size_t i = 1; i < notes.size(); i++) {
+    fail_unless_equals_float(number_of(notes[i], "block"), number_of(notes[i - 1], "block") + 1);
+    fail_unless_equals_float(number_of(notes[i], "count"), 6);
+    fail_unless_equals_float(number_of(notes[i], "index"), 0);
+    // Six frames at 24 fps are a quarter of a second of the 90 kHz clock, in the long run.
+    const auto step = static_cast<guint32>(number_of(notes[i], "rtp")) -
+                      static_cast<guint32>(number_of(notes[i - 1], "rtp"));
+    fail_unless(step > 0 && step < 90000, "RTP step of a block: %u", step);
+    fail_unless(number_of(notes[i], "released") > number_of(notes[i], "emitted"));
+  }
+  fail_unless(!viewer.wait_message("\"state\":\"running\"").empty());
+}
+GST_END_TEST
+
+GST_START_TEST(a_joiner_sees_a_held_frame_within_a_second) {
+  // Three seconds of pictures, then nothing more: the pacer holds the last one.
+  SinkFixture sink("reactorsrc name=src ! reactorpace hold-framerate=0/1");
+  auto* source = GST_REACTOR_SRC(sink.element("src"));
+  TestViewer first(sink.port());
+  fail_unless(first.connect());
+  fail_unless(first.wait_connected());
+  fail_unless(sink.wait_upstream("started"));
+  std::vector<guint8> block(4 * 240 * 320 * 3);
+  // Green with some noise: GStreamer's receivers say nothing of a source before its second packet.
+  for (std::size_t i = 0; i < block.size(); i += 3) {
+    block[i] = static_cast<guint8>(g_random_int_range(0, 40));
+    block[i + 1] = 255;
+  }
+  fail_unless(
+      gst_reactor_src_emit_block_copy(source, block.data(), block.size(), 4, 240, 320, nullptr));
+  fail_unless(first.wait_pictures(4));
+  g_usleep(700'000);
+
+  TestViewer second(sink.port());
+  fail_unless(second.connect());
+  fail_unless(second.wait_connected());
+  fail_unless(second.wait_pictures(1, 1.0), "no picture within a second");
+  const auto picture = second.pictures().back();
+  fail_unless(picture.mean[1] > 220 && picture.mean[2] < 40, "not green");
+  gst_object_unref(source);
+}
+GST_END_TEST
+
+GST_START_TEST(a_viewer_that_leaves_costs_the_others_nothing) {
+  SinkFixture sink(
+      "videotestsrc is-live=true pattern=ball ! "
+      "video/x-raw,format=RGB,width=320,height=240,framerate=25/1");
+  TestViewer stays(sink.port());
+  fail_unless(stays.connect() && stays.wait_pictures(5));
+  for (int i = 0; i < 4; i++) {
+    TestViewer leaves(sink.port());
+    fail_unless(leaves.connect(), "%s", leaves.reply().body.c_str());
+    fail_unless(leaves.wait_pictures(2));
+    if (i % 2 == 0) fail_unless_equals_int(leaves.remove().status, 200);
+    leaves.close();
+  }
+  const std::size_t before = stays.pictures().size();
+  fail_unless(stays.wait_pictures(before + 25, 5));
+  const auto pictures = stays.pictures();
+  for (std::size_t i = 6; i < pictures.size(); i++)
+    fail_unless(pictures[i].at - pictures[i - 1].at < 500 * GST_MSECOND, "gap of %u ms",
+                static_cast<guint>((pictures[i].at - pictures[i - 1].at) / GST_MSECOND));
+  fail_unless(sink.error().empty());
+  fail_unless(sink.wait_until([&] { return sink.viewer_count() <= 3; }));
+}
+GST_END_TEST
+
+GST_START_TEST(an_offer_that_cannot_be_played_is_refused_and_touches_nothing) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer::Options options;
+  options.codec = "VP9";
+  TestViewer vp9(sink.port(), options);
+  fail_if(vp9.connect());
+  fail_unless_equals_int(vp9.reply().status, 406);
+  fail_unless(vp9.reply().body.find("VP8") != std::string::npos &&
+                  vp9.reply().body.find("VP9") != std::string::npos,
+              "both codec lists: %s", vp9.reply().body.c_str());
+  fail_unless_equals_int(http(sink.port(), "POST", "/whep", "hello", "application/sdp").status,
+                         400);
+  fail_unless_equals_int(http(sink.port(), "POST", "/whep", "v=0\r\n", "application/sdp").status,
+                         422);
+  fail_unless_equals_int(static_cast<int>(sink.viewer_count()), 0);
+  fail_unless_equals_uint64(sink.stat_number("offers-refused"), 2);
+}
+GST_END_TEST
+
+GST_START_TEST(the_session_follows_its_viewers) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
+                   "session-grace=600000000");
+  fail_unless_equals_string(sink.stat("session-state").c_str(), "idle");
+  {
+    TestViewer viewer(sink.port());
+    fail_unless(viewer.connect() && viewer.wait_connected());
+    fail_unless(sink.wait_upstream("started"));
+    fail_unless(sink.wait_upstream("joined"));
+    fail_unless_equals_string(sink.stat("session-state").c_str(), "active");
+    viewer.remove();
+    fail_unless(sink.wait_upstream("left"));
+    fail_unless_equals_string(sink.stat("session-state").c_str(), "orphaned");
+  }
+  fail_unless(sink.wait_upstream("ended"));
+  fail_unless_equals_string(sink.stat("session-state").c_str(), "idle");
+}
+GST_END_TEST
+
+GST_START_TEST(the_end_of_the_stream_ends_the_session_and_the_pipeline) {
+  SinkFixture sink(
+      "videotestsrc is-live=true num-buffers=50 ! "
+      "video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_open());
+  fail_unless(!viewer.wait_message("\"state\":\"over\"").empty());
+  fail_unless(sink.wait_upstream("ended"));
+  g_autoptr(GstBus) bus = gst_element_get_bus(sink.pipeline());
+  g_autoptr(GstMessage) eos = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_EOS);
+  fail_unless(eos != nullptr, "no EOS on the bus");
+  fail_unless(viewer.wait_until([&] { return viewer.channel_closed(); }, 3),
+              "the viewer was not told");
+}
+GST_END_TEST
+
 int main(int argc, char** argv) {
   gst_check_init(&argc, &argv);
   Suite* suite = suite_create("viewers");
@@ -49,5 +188,11 @@ int main(int argc, char** argv) {
   tcase_set_timeout(tc, 60);
   suite_add_tcase(suite, tc);
   tcase_add_test(tc, a_viewer_sees_the_picture_and_talks_both_ways);
+  tcase_add_test(tc, paced_blocks_arrive_with_their_frame_notes);
+  tcase_add_test(tc, a_joiner_sees_a_held_frame_within_a_second);
+  tcase_add_test(tc, a_viewer_that_leaves_costs_the_others_nothing);
+  tcase_add_test(tc, an_offer_that_cannot_be_played_is_refused_and_touches_nothing);
+  tcase_add_test(tc, the_session_follows_its_viewers);
+  tcase_add_test(tc, the_end_of_the_stream_ends_the_session_and_the_pipeline);
   return gst_check_run_suite(suite, "viewers", __FILE__);
 }

@@ -219,6 +219,12 @@ bool Branch::link_encoded(Codec codec, std::string& problem) {
 GstPadProbeReturn Branch::on_raw(GstPad*, GstPadProbeInfo* info, gpointer data) {
   auto* self = static_cast<Branch*>(data);
   GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  const GstReactorFrameMeta* meta = gst_buffer_get_reactor_frame_meta(buffer);
+  const GstClockTime start = self->session_start_;
+  const bool black = meta && meta->flags & GST_REACTOR_FRAME_BLACK;
+  const bool former = meta && start > 0 && GST_CLOCK_TIME_IS_VALID(meta->emitted) &&
+                      meta->emitted < start && !black;
+  if (!black && !former && self->on_frame_) self->on_frame_();
   if (!self->raw_) {
     // Reordered frames make RTP time run backwards, and no receiver shows them right.
     const GstClockTime pts = GST_BUFFER_PTS(buffer);
@@ -237,10 +243,7 @@ GstPadProbeReturn Branch::on_raw(GstPad*, GstPadProbeInfo* info, gpointer data) 
     }
     return GST_PAD_PROBE_OK;
   }
-  const GstReactorFrameMeta* meta = gst_buffer_get_reactor_frame_meta(buffer);
-  const GstClockTime start = self->session_start_;
-  if (meta && start > 0 && GST_CLOCK_TIME_IS_VALID(meta->emitted) && meta->emitted < start &&
-      !(meta->flags & GST_REACTOR_FRAME_BLACK)) {
+  if (former) {
     std::lock_guard lock(self->mutex_);
     self->stats_.former_drops++;
     return GST_PAD_PROBE_DROP;

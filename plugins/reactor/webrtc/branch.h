@@ -43,6 +43,10 @@ class Branch {
   Branch(const Branch&) = delete;
   Branch& operator=(const Branch&) = delete;
 
+  // Called in the streaming thread for each frame that is not black; before the element leaves
+  // NULL.
+  void set_on_frame(std::function<void()> on_frame) { on_frame_ = std::move(on_frame); }
+
   GstElement* input() const { return input_; }
   GstElement* tee() const { return tee_; }
 
@@ -77,6 +81,7 @@ class Branch {
   bool link_encoded(Codec codec, std::string& problem);
   void unlink();
 
+  std::function<void()> on_frame_;
   GstBin* bin_;
   GstElement* input_;
   GstElement* tee_;

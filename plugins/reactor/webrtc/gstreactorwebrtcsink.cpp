@@ -564,6 +564,9 @@ static void gst_reactor_webrtc_sink_init(GstReactorWebrtcSink* self) {
   self->state = new State;
   State& state = *self->state;
   state.branch = std::make_unique<Branch>(GST_BIN(self));
+  state.branch->set_on_frame([&state] {
+    if (auto host = state.running()) host->model_frame();
+  });
   g_autoptr(GstPad) target = gst_element_get_static_pad(state.branch->input(), "sink");
   GstPadTemplate* pad_template =
       gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(self), "sink");

@@ -21,7 +21,8 @@ namespace {
 constexpr std::size_t kMaxUpstream = 1024;       // events waiting for handlers upstream
 constexpr std::size_t kMaxModelMessages = 4096;  // on their way to the service thread
 constexpr std::size_t kDepartures = 32;          // remembered for /stats
-// How long the message that the session is over has before the connection is closed.
+// How long the message that the session is over has before the data channel is closed, and the
+// closing of the channel before the connection goes.
 constexpr std::chrono::milliseconds kFarewell{250};
 
 SessionTime monotonic() {
@@ -694,6 +695,10 @@ void Host::session_ended(const std::string& id, const std::string& reason, bool 
       const std::uint64_t serial = next_serial_++;
       closing_[serial] = std::move(link->peer);
       service_->after(kFarewell, [this, serial] {
+        const auto found = closing_.find(serial);
+        if (found != closing_.end()) found->second->close_channel();
+      });
+      service_->after(2 * kFarewell, [this, serial] {
         const auto found = closing_.find(serial);
         if (found == closing_.end()) return;
         leave(std::move(found->second));
