@@ -249,8 +249,11 @@ bool Pace::src_event(EventPtr event) {
   if (gst_reactor_event_parse_session(event.get(), &session, nullptr, nullptr) &&
       session == GST_REACTOR_SESSION_ENDED) {
     Locked l(*this);
-    trace_.event(timeline_.now(), "flush");
-    cut(l, {}, {});
+    // Before the first segment nothing has been shown that black would have to take the place of.
+    if (!need_segment_) {
+      trace_.event(timeline_.now(), "flush");
+      cut(l, {}, {});
+    }
   }
   if (type == GST_EVENT_RECONFIGURE) {
     bool relinked = false;
