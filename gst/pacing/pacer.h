@@ -93,7 +93,10 @@ class Pacer {
   bool empty() const;
   std::size_t queued() const;
   std::optional<Time> next_release() const;  // none while the queue is empty
-  Release release(Time now);                 // requires !empty() and now >= *next_release()
+  // Requires !empty() and now >= *next_release(). A call that comes so late that frames have
+  // outstayed max_latency drops those (see drops()); the newest is shown even so, rather than
+  // nothing.
+  Release release(Time now);
 
   // When a producer that waits may go on: <= now means at once. Under a drop policy always `now`.
   Time room(Time now) const;
@@ -107,10 +110,16 @@ class Pacer {
   bool restore(std::string_view state);
 
  private:
+  static constexpr std::size_t kMostFrames =
+      8192;  // queued, whatever a producer does that does not wait
+
   Time advance(Time now);
   bool waits() const { return settings_.overflow == Overflow::kWait; }
   void enqueue(Time now, unsigned frames);
-  void drop_excess(Time now);
+  void drop_front(DropReason reason) { drops_.push_back({queue_.pop_front().id, reason}); }
+  void drop_surplus(Time now);
+  Time earliest(Time now) const;
+  void keep_bound(Time before);
   void cut(Time now);
   double excess(Time now) const;
   void settle_room(Time now);
@@ -122,6 +131,7 @@ class Pacer {
   FrameQueue queue_;
   std::vector<Drop> drops_;
   Time now_{INT64_MIN / 4};
+  Time black_due_ = now_;
   FrameId next_id_ = 0;
   unsigned entered_ = 0;  // frames of the last block that were put in the queue
   double thinning_ = 0;   // part of a frame that is due to be kept
@@ -131,7 +141,6 @@ class Pacer {
       working_since_;  // the producer began the next block: once it had room, or was told to go on
   std::optional<Time>
       room_at_;  // it is held until then; one that does not wait began at the last arrival
-  Time black_due_{INT64_MIN / 4};
   std::uint64_t blocks_ = 0, stalls_ = 0;
 };
 

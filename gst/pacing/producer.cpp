@@ -5,45 +5,51 @@
 
 namespace reactor::pacing {
 
-namespace {
-constexpr double kUnknownPeriod =
-    1. / 24;  // s: of a first block of which not even the compute time is known
-}
-
 void Producer::configure(const Limits& limits) {
   limits_ = limits;
-  law_.min_period = limits.min_period;
-  if (known()) {
-    bank_.choose(limits_.price);
-    set_period();
-  } else {
-    law_.period = std::max(law_.period, law_.min_period);
-  }
+  law_.min_interval = limits.min_interval;
+  law_.period = std::max(law_.period, law_.min_interval);
+  set_period();
+  if (known()) bank_.choose(limits_.price);
 }
 
-void Producer::first(std::optional<double> compute, double frames) {
-  if (known()) return;
-  const double period = compute ? *compute / frames : kUnknownPeriod;
-  law_.period = std::min(std::max(law_.min_period, period), kFirst * law_.min_period);
-  heard_ = true;
-}
-
-void Producer::observe(double gap, double frames, double queued) {
+void Producer::observe(double gap, double frames) {
   heard_ = true;
   gaps_ = std::min(gaps_ + 1, kTrusted);
   if (!known()) {
     level_.start(gap, frames);
     set_period();
-    for (double r : Bank::kPrior) bank_.learn({r * gap, frames, 1, gap, frames, excess()}, law_);
-    bank_.choose(limits_.price);
+    bank_.start(belief());
     return;
   }
-  bank_.learn({gap, queued, rhythm_.forecast(), level_.gap(), level_.frames(), excess()}, law_);
-  bank_.choose(limits_.price);
-  if (const auto x = level_.observe(gap, frames, rhythm_.forecast())) {
-    rhythm_.observe(*x);
-    set_period();
+  const double local =
+      local_.observe(gap, frames, level_.gap(), level_.frames(), law_.min_interval);
+  bank_.play(gap, local, belief());
+  charged_ = true;
+  const Level::Observed seen = level_.observe(gap, frames, rhythm_.forecast());
+  rhythm_.observe(seen.relative);
+  set_period();
+  if (!seen.new_level) return;
+  local_.reset();
+  if (bank_.seen() <
+      kYoung) {  // what the candidates paid under a level that never was is no evidence
+    bank_.start(belief());
+    charged_ = false;
   }
+}
+
+void Producer::first(std::optional<double> compute, double frames) {
+  heard_ = true;
+  if (known()) return;
+  const double period = compute ? *compute / frames : kUnknown;
+  law_.period = std::min(std::max(law_.min_interval, period), law_.max_interval);
+}
+
+void Producer::arrived(double queued) {
+  if (!known()) return;
+  bank_.arrive(queued, charged_, belief());
+  bank_.choose(limits_.price);
+  charged_ = false;
 }
 
 void Producer::interrupt() {
@@ -51,22 +57,39 @@ void Producer::interrupt() {
   bank_.interrupt();
 }
 
-double Producer::cushion() const {
-  const double b = bank_.cushion() * gap();
-  return limits_.max_latency ? std::min(b, *limits_.max_latency) : b;
+Outlook Producer::outlook() const {
+  return {rhythm_.forecast() * gap(), level_.deviation() * gap(), capped_};
+}
+
+// With a bound on latency, the whole next block has to leave within it too, also when it comes
+// early.
+double Producer::most_slack() const {
+  if (!limits_.max_latency) return std::numeric_limits<double>::infinity();
+  return std::max(
+      0., *limits_.max_latency - level_.frames() * law_.period - Law::kLeast * outlook().deviation);
+}
+
+Aim Producer::aim() const {
+  return {std::min(bank_.cushion() * gap(), most_slack()), bank_.horizon() * gap()};
 }
 
 double Producer::excess() const {
   if (capped_) return 0;
-  if (limits_.max_latency) return std::max(0., *limits_.max_latency - cushion());
-  return kExcess * gap();
+  return std::min(kExcess * gap(), most_slack() - aim().cushion);
+}
+
+Bank::Belief Producer::belief() const {
+  return {law_, outlook(), level_.gap(), level_.frames(), excess()};
 }
 
 void Producer::set_period() {
+  law_.max_interval = limits_.max_interval;
+  if (gaps_ < kTrusted) law_.max_interval = std::min(law_.max_interval, kFirst * law_.min_interval);
+  law_.max_interval = std::max(law_.max_interval, law_.min_interval);
+  if (!known()) return;
   const double own = level_.period();
-  law_.period = std::max(law_.min_period, own);
-  if (gaps_ < kTrusted) law_.period = std::min(law_.period, kFirst * law_.min_period);
-  capped_ = limits_.waits && own < .999 * law_.min_period;
+  law_.period = std::min(std::max(law_.min_interval, own), law_.max_interval);
+  capped_ = limits_.waits && own < .999 * law_.min_interval;
 }
 
 }  // namespace reactor::pacing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Producer: everything that is known of the one who makes the blocks: its level, its rhythm, and
-// the cushion and horizon that would have served its gaps best. Fed once a block; read by Schedule,
-// which plans releases with it.
+// the cushion and horizon that would have served its blocks best. Fed once a block; read by
+// Schedule, which plans releases with it.
 #pragma once
 
 #include <optional>
@@ -11,6 +11,7 @@
 #include "gst/pacing/bank.h"
 #include "gst/pacing/law.h"
 #include "gst/pacing/level.h"
+#include "gst/pacing/local_period.h"
 #include "gst/pacing/rhythm.h"
 
 namespace reactor::pacing {
@@ -18,26 +19,32 @@ namespace reactor::pacing {
 class Producer {
  public:
   static constexpr double kFirst =
-      12;  // 1/max_fps: slowest period before the rate is trusted (0.2 s at 60 fps)
+      12;  // 1/max_fps: slowest interval before the rate is trusted (0.2 s at 60 fps)
   static constexpr double kTrusted =
       4;  // gaps after which the rate is trusted: first blocks may be compilation
   static constexpr double kExcess = 2;  // mean gaps above the cushion at which the producer is held
+  static constexpr double kYoung =
+      18;  // gaps within which a new level means that none was known before
+  static constexpr double kUnknown =
+      1. / 24;  // s: period of a first block of which not even the compute time is known
 
   struct Limits {
-    double price = .5;                  // of latency, see Bank
-    double min_period = 1. / 60;        // 1 / max_fps, s
-    std::optional<double> max_latency;  // s
-    bool waits = true;                  // the producer is held when there is no room
+    double price = .5;                                              // of latency, see Bank
+    double min_interval = 1. / 60;                                  // 1 / max_fps, s
+    double max_interval = std::numeric_limits<double>::infinity();  // 1 / min_fps, s
+    std::optional<double> max_latency;                              // s
+    bool waits = true;  // the producer is held when there is no room
   };
   void configure(const Limits& limits);
 
+  // The gap before a block of `frames`, blocked time excluded, s.
+  void observe(double gap, double frames);
   // The first block after a start, a pause or a cut: nothing is learnt but, when nothing is known
-  // at all, a first period from the time that the block took.
+  // at all, a first period from the time that the block took, s.
   void first(std::optional<double> compute, double frames);
-  // A gap of `gap` s, blocked time excluded, before a block of `frames`; `queued` were put in the
-  // queue at its start.
-  void observe(double gap, double frames, double queued);
-  // The queue was emptied or the next gap is not observed.
+  // After either: so many of its frames are queued.
+  void arrived(double queued);
+  // The queue was emptied, or the next gap is not observed.
   void interrupt();
 
   std::string save() const;
@@ -48,31 +55,30 @@ class Producer {
   bool heard() const { return heard_; }          // a first block came, so that there is a period
   double period() const { return law_.period; }  // P, s
   double gap() const { return level_.gap(); }    // G, s
-  double forecast() const {
-    return rhythm_.forecast() * gap();
-  }  // s G, s until the next block after the last
-  double deviation() const { return level_.deviation() * gap(); }  // δ G, s
-  double cushion() const;                                          // B, s
-  double horizon() const { return bank_.horizon() * gap(); }       // H, s
+  const Law& law() const { return law_; }
+  Outlook outlook() const;
+  Aim aim() const;
   // Slack above the cushion that the queue may hold before the producer has to wait, s.
   double excess() const;
-  // The producer is faster than max_fps and is held for all of the difference.
-  bool capped() const { return capped_; }
-  const Law& law() const { return law_; }
   const Level& level() const { return level_; }
   const Rhythm& rhythm() const { return rhythm_; }
   const Bank& bank() const { return bank_; }
 
  private:
+  Bank::Belief belief() const;
+  double most_slack() const;  // s
   void set_period();
 
   Limits limits_;
   Law law_;
   Level level_;
   Rhythm rhythm_;
+  LocalPeriod local_;
   Bank bank_;
-  bool heard_ = false, capped_ = false;
-  double gaps_ = 0;  // observed, up to kTrusted
+  bool heard_ = false;
+  bool capped_ = false;   // faster than max_fps, and held for all of the difference
+  bool charged_ = false;  // the bank is to charge for the gap before the next arrival
+  double gaps_ = 0;       // observed, up to kTrusted
 };
 
 }  // namespace reactor::pacing

@@ -38,10 +38,16 @@ void Rhythm::choose() {
   forecast_ = ago(lag_ - 1) * lag_ / sum;
 }
 
-void Rhythm::restore(std::uint64_t seen, const std::array<double, kLags>& gaps,
+std::array<double, Rhythm::kLags> Rhythm::latest() const {
+  std::array<double, kLags> gaps;
+  for (unsigned i = 0; i < kLags; ++i) gaps[i] = ago(i);
+  return gaps;
+}
+
+void Rhythm::restore(std::uint64_t seen, const std::array<double, kLags>& latest,
                      const std::array<double, kLags>& gains) {
   seen_ = seen;
-  ring_ = gaps;
+  for (unsigned i = 0; i < kLags; ++i) ring_[(seen_ + kLags - i) % kLags] = latest[i];
   gain_ = gains;
   choose();
 }

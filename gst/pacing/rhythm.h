@@ -27,13 +27,13 @@ class Rhythm {
   double forecast() const { return forecast_; }  // s: the next gap, in mean gaps
   unsigned lag() const { return lag_; }          // 0 = none found
   const std::array<double, kLags>& gains() const { return gain_; }
-  const std::array<double, kLags>& gaps() const { return ring_; }
+  std::array<double, kLags> latest() const;  // relative gaps, the newest first
   std::uint64_t seen() const { return seen_; }
-  void restore(std::uint64_t seen, const std::array<double, kLags>& gaps,
+  void restore(std::uint64_t seen, const std::array<double, kLags>& latest,
                const std::array<double, kLags>& gains);
 
  private:
-  double ago(std::uint64_t blocks) const { return ring_[(seen_ - blocks) % kLags]; }
+  double ago(unsigned blocks) const { return ring_[(seen_ + kLags - blocks) % kLags]; }
   void choose();
 
   std::array<double, kLags> ring_, gain_;

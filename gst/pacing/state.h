@@ -12,7 +12,7 @@ namespace reactor::pacing {
 class StateWriter {
  public:
   void text(std::string_view s) { out_ += s; }
-  void number(double value);  // shortest form that reads back the same
+  void number(double value);
   template <typename Numbers>
   void array(const Numbers& values) {
     char separator = '[';
