@@ -16,7 +16,8 @@ GType gst_reactor_frame_flags_get_type(void) {
 }
 
 GType gst_reactor_frame_meta_api_get_type(void) {
-  // No tags: the meta describes where the frame comes from, not its pixels, so every transform may copy it.
+  // No tags: the meta describes where the frame comes from, not its pixels, so every transform may
+  // copy it.
   static const gchar* tags[] = {nullptr};
   static const GType type = gst_meta_api_type_register("GstReactorFrameMetaAPI", tags);
   return type;
@@ -67,10 +68,9 @@ gboolean frame_meta_transform(GstBuffer* to, GstMeta* meta, GstBuffer*, GQuark, 
 }  // namespace
 
 const GstMetaInfo* gst_reactor_frame_meta_get_info(void) {
-  static const GstMetaInfo* info =
-      gst_meta_register(GST_REACTOR_FRAME_META_API_TYPE, "GstReactorFrameMeta",
-                        sizeof(GstReactorFrameMeta), frame_meta_init, frame_meta_free,
-                        frame_meta_transform);
+  static const GstMetaInfo* info = gst_meta_register(
+      GST_REACTOR_FRAME_META_API_TYPE, "GstReactorFrameMeta", sizeof(GstReactorFrameMeta),
+      frame_meta_init, frame_meta_free, frame_meta_transform);
   return info;
 }
 
@@ -78,7 +78,8 @@ const GstMetaInfo* gst_reactor_frame_meta_get_info(void) {
  * gst_buffer_add_reactor_frame_meta: (skip)
  * @buffer: a writable #GstBuffer
  *
- * Attaches an empty #GstReactorFrameMeta; the caller fills it in. @json is owned by the meta (g_malloc).
+ * Attaches an empty #GstReactorFrameMeta; the caller fills it in. @json is owned by the meta
+ * (g_malloc).
  *
  * Returns: (transfer none): the meta
  */
@@ -96,4 +97,17 @@ GstReactorFrameMeta* gst_buffer_add_reactor_frame_meta(GstBuffer* buffer) {
 GstReactorFrameMeta* gst_buffer_get_reactor_frame_meta(GstBuffer* buffer) {
   g_return_val_if_fail(GST_IS_BUFFER(buffer), nullptr);
   return as_frame_meta(gst_buffer_get_meta(buffer, GST_REACTOR_FRAME_META_API_TYPE));
+}
+
+/**
+ * gst_reactor_frame_meta_get:
+ * @buffer: a #GstBuffer
+ *
+ * The same as gst_buffer_get_reactor_frame_meta(), where bindings find it:
+ * `GstReactor.FrameMeta.get(buffer)`. Keep @buffer as long as the meta is used.
+ *
+ * Returns: (transfer none) (nullable): the frame's meta, %NULL if it does not come from a model
+ */
+GstReactorFrameMeta* gst_reactor_frame_meta_get(GstBuffer* buffer) {
+  return gst_buffer_get_reactor_frame_meta(buffer);
 }

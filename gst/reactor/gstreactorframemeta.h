@@ -75,4 +75,7 @@ GstReactorFrameMeta *gst_buffer_add_reactor_frame_meta (GstBuffer *buffer);
 GST_REACTOR_API
 GstReactorFrameMeta *gst_buffer_get_reactor_frame_meta (GstBuffer *buffer);
 
+GST_REACTOR_API
+GstReactorFrameMeta *gst_reactor_frame_meta_get (GstBuffer *buffer);
+
 G_END_DECLS

@@ -70,6 +70,15 @@ class PipelineContext(Context):
             return False
         return True
 
+    def in_session(self):
+        # A pipeline that goes to NULL throws its last messages away: the source itself is asked.
+        if not super().in_session():
+            return False
+        if self._src.should_stop():
+            self._note_session(None, "the pipeline was stopped")
+            return False
+        return True
+
     def close(self):
         """Ends the context: waiting emits return. The pipeline is its owner's."""
         with self._changed:
@@ -279,7 +288,7 @@ class Pipeline:
                 continue
             if message.type == Gst.MessageType.ERROR:
                 error, detail = message.parse_error()
-                self.error = f"{message.src.get_name()}: {error.message}"
+                self.error = self.error or f"{message.src.get_name()}: {error.message}"
                 log.debug("%s", detail)
                 self._end()
             elif message.type == Gst.MessageType.WARNING:
