@@ -302,6 +302,20 @@ bool Source::prepare(BlockItem& item) {
   return true;
 }
 
+// The base class unrefs the null buffer that stands for a list when it finds itself paused after
+// create(): a list is brought only while it runs. False: a flush or a stop came meanwhile.
+bool Source::wait_running() {
+  GstBaseSrc* const src = GST_BASE_SRC(element_);
+  const std::uint64_t generation = queue_.generation();
+  constexpr gint64 kLook = 20 * G_TIME_SPAN_MILLISECOND;
+  g_mutex_lock(&src->live_lock);
+  while (!src->live_running && queue_.generation() == generation)
+    g_cond_wait_until(&src->live_cond, &src->live_lock, g_get_monotonic_time() + kLook);
+  const bool running = src->live_running;
+  g_mutex_unlock(&src->live_lock);
+  return running;
+}
+
 GstFlowReturn Source::create(ParentCreate parent, guint64 offset, guint size, GstBuffer** buffer) {
   for (;;) {
     ItemPtr item = queue_.take();
@@ -333,6 +347,10 @@ GstFlowReturn Source::create(ParentCreate parent, guint64 offset, guint size, Gs
     }
     if (!prepare(block)) return GST_FLOW_NOT_NEGOTIATED;
     if (!block.list) continue;
+    if (!wait_running()) {
+      block.drop_reason = "flushed";
+      continue;
+    }
     queue_.begin_push();
     gst_base_src_submit_buffer_list(GST_BASE_SRC(element_), block.list.release());
     return GST_FLOW_OK;

@@ -87,6 +87,7 @@ class Source : private ModelHost {
   GstClockTime running_time();
   void label(BlockItem& item, const Call& call, const gchar* const* metadata, bool black);
   bool report(BlockQueue::Result result, unsigned frames, GError** error);
+  bool wait_running();
   bool prepare(BlockItem& item);
   void shown(std::uint64_t number, GstClockTime first, GstClockTime last, unsigned dropped,
              const gchar* reason);

@@ -401,9 +401,9 @@ class Context:
 
     @property
     def serving(self):
-        """True between the first session's begin and the end of the context: there is a session to ask about."""
+        """True from the first session on: there is one to ask about, be it over."""
         with self._changed:
-            return self._mine != 0 and not self._closed
+            return self._mine != 0
 
     def in_session(self):
         """True while the session that this model serves goes on."""

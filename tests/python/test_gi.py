@@ -312,6 +312,7 @@ class Sessions(PipelineCase):
         self.assertFalse(pipeline.context.emit_block(numpy.zeros((8, 8, 3), numpy.uint8)))
 
     def test_an_application_that_reads_its_own_bus(self):
+        Gst.init(None)
         whole = Gst.parse_launch("reactorsrc name=src ! fakesink")
         context = attach(whole.get_by_name("src"))
         self.addCleanup(set_ctx, None)
