@@ -53,21 +53,21 @@ python=$(system_python)
 echo "Building (the first time takes a minute or two)…"
 ninja -C build --quiet
 
+set +u   # the environment is built upon variables that may be unset
+eval "$(meson devenv -C build --dump)"
+set -u
+demo=("$python" -m gst_reactor demo --port "$port" ${duration:+--duration "$duration"})
+[ $check = 1 ] || exec "${demo[@]}"
+
 log=$(mktemp) pid=
+# TERM, not INT: a job in the background of a script is started with INT ignored
 cleanup() {
-  [ -z "$pid" ] || { kill -INT "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }
+  [ -z "$pid" ] || { kill -TERM "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }
   rm -f "$log"
 }
 trap cleanup EXIT
-
-run() { meson devenv -C build env -u DISPLAY "$python" -m gst_reactor demo --port "$port" "$@"; }
-
-if [ $check = 0 ]; then
-  trap - EXIT; rm -f "$log"
-  exec meson devenv -C build "$python" -m gst_reactor demo --port "$port" ${duration:+--duration "$duration"}
-fi
-
-run ${duration:+--duration "$duration"} >"$log" 2>&1 &
+trap 'exit 130' INT TERM
+"${demo[@]}" >"$log" 2>&1 &
 pid=$!
 url=
 for _ in $(seq 300); do
