@@ -77,6 +77,8 @@ struct Program {
   HttpConfig config;
   GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
 
+  ~Program() { g_main_loop_unref(loop); }
+
   bool start() {
     const auto result = server.start(config, host);
     if (!result.error.empty()) {
@@ -135,6 +137,5 @@ int main(int argc, char** argv) {
   program.server.stop();
   program.host.stop();
   g_io_channel_unref(input);
-  g_main_loop_unref(program.loop);
   return 0;
 }

@@ -9,6 +9,7 @@ namespace reactor::webrtc {
 namespace {
 
 constexpr gsize kReadBytes = 16 * 1024;
+constexpr int kRequestsAtOnce = 16;  // of one connection, before others have their turn
 constexpr std::chrono::milliseconds kLinger{2'000};
 constexpr std::size_t kMaxDrainBytes = 1024 * 1024;  // dropped while lingering, then closed anyway
 
@@ -38,7 +39,8 @@ Connection::Connection(ObjectPtr<GSocket> socket, ObjectPtr<GIOStream> stream, C
       closed_(std::move(closed)),
       reader_(limits),
       self_(std::make_shared<Connection*>(this)),
-      alarm_([this] { on_alarm(); }) {
+      alarm_([this] { on_alarm(); }),
+      next_turn_([this] { process(); }) {
   // A TLS handshake is part of what must be done in a request's time.
   const bool plain = G_IS_SOCKET_CONNECTION(stream_.get());
   alarm_.set(plain ? limits_.keep_alive : limits_.request);
@@ -107,17 +109,20 @@ void Connection::on_readable() {
   process();
 }
 
-// Takes requests out of what was received, until one has to wait for its answer.
+// Takes requests out of what was received, until one has to wait for its answer, or others for
+// their turn.
 void Connection::process() {
   if (processing_) return;
   processing_ = true;
-  while (phase_ == Phase::kReading && !input_.empty()) {
+  int requests = 0;
+  while (phase_ == Phase::kReading && !input_.empty() && requests < kRequestsAtOnce) {
     input_.erase(0, reader_.feed(input_));
     if (!request_started_ && reader_.state() != RequestReader::State::kIdle) {
       request_started_ = true;
       alarm_.set(limits_.request);
     }
     if (reader_.state() == RequestReader::State::kComplete) {
+      requests++;
       hand_over();
     } else if (reader_.state() == RequestReader::State::kRefused) {
       answer(refused(reader_.refusal()), false, false);
@@ -127,6 +132,9 @@ void Connection::process() {
     }
   }
   processing_ = false;
+  if (phase_ != Phase::kReading) return;
+  watch_input(input_.empty());
+  if (!input_.empty()) next_turn_.set(std::chrono::milliseconds(0));
 }
 
 void Connection::hand_over() {
@@ -186,7 +194,6 @@ void Connection::written() {
   phase_ = Phase::kReading;
   request_started_ = false;
   alarm_.set(limits_.keep_alive);
-  watch_input(true);
   process();
 }
 
@@ -210,6 +217,7 @@ void Connection::close() {
   phase_ = Phase::kClosed;
   self_.reset();
   alarm_.clear();
+  next_turn_.clear();
   input_source_.reset();
   output_source_.reset();
   end_socket(socket_.get(), stream_.get());

@@ -85,7 +85,8 @@ class Connection {
 
   SourcePtr input_source_;
   SourcePtr output_source_;
-  Alarm alarm_;
+  Alarm alarm_;      // the end of the present wait
+  Alarm next_turn_;  // goes on with what was received
 };
 
 }  // namespace reactor::webrtc
