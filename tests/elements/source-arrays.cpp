@@ -212,7 +212,8 @@ GST_START_TEST(large_blocks_take_the_streaming_path_and_are_equal) {
   copy_frames(v, aligned, width * height * 3, width * 3);
   for (gsize i = 0; i < planar.size(); i += 3)
     for (gsize c = 0; c < 3; c++)
-      fail_unless(aligned[i + c] == planar[i / 3 + c * static_cast<gsize>(plane)]);
+      if (aligned[i + c] != planar[i / 3 + c * static_cast<gsize>(plane)])
+        fail("byte %" G_GSIZE_FORMAT " differs", i + c);
 }
 GST_END_TEST;
 
