@@ -11,11 +11,11 @@ trap 'rm -rf "$root"' EXIT
 meson install -C "$build" --no-rebuild --quiet --destdir "$root"
 lib=$root$prefix/$libdir
 export PKG_CONFIG_PATH=$lib/pkgconfig
-modules="gstreamer-reactor-1.0 gstreamer-app-1.0"
 cp "$source" "$root/example.c"
 cd "$root"
 # The copy lies below a root that its pkg-config file does not know of.
-flags=$(pkg-config --define-variable=prefix="$root$prefix" --cflags --libs $modules)
+sed -i "s|^prefix=.*|prefix=$root$prefix|" "$PKG_CONFIG_PATH/gstreamer-reactor-1.0.pc"
+flags=$(pkg-config --cflags --libs gstreamer-reactor-1.0 gstreamer-app-1.0)
 "${CC:-cc}" -Wall -Werror example.c -o example $flags
 
 export LD_LIBRARY_PATH=$lib GST_PLUGIN_PATH=$lib/gstreamer-1.0 GST_REGISTRY=$root/registry.bin
