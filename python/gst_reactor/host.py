@@ -162,6 +162,7 @@ class Host:
             self.model.start_session()
             if self.context.in_session():
                 self.report("returned", session=session)
+                self.context.set_state("over", "the model has finished")
         except client.SessionEnded as error:
             log.warning("%s", error)
         except BaseException as error:

@@ -33,6 +33,17 @@ DEFAULT_PIPELINE = "reactorsrc ! reactorpace ! reactorwebrtcsink"
 _WAIT = 200 * Gst.MSECOND  # for how long the threads here wait before they look whether to end
 
 
+def _can_be_locked(array):
+    """Whether a numpy array that is made read-only can be made writeable again: not one over foreign memory (torch)."""
+    try:
+        view = array[:]
+        view.flags.writeable = False
+        view.flags.writeable = True
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True
+
+
 class PipelineContext(Context):
     """A model's context over a GstReactorSrc of this process."""
 
@@ -116,7 +127,7 @@ class PipelineContext(Context):
                 if id(array) in self._read_only:
                     self._read_only[id(array)] += 1
                     again = array
-                elif flags.writeable:
+                elif flags.writeable and _can_be_locked(array):
                     self._read_only[id(array)] = 1
                     flags.writeable = False
                     again = array

@@ -246,8 +246,7 @@ class Runner:
             self._tell("")
             self._set("running")
         elif state == "returned":
-            self._tell("model-gone", "the model has finished")
-            self._set("finished", "start_session() returned; the next session starts it again")
+            self._set("finished", "start_session() returned: the session is over; the next one starts it again")
         elif state == "failed":
             self._reason = report.get("message")
 

@@ -16,6 +16,11 @@ from gst_reactor import get_ctx
 from gst_reactor.pipeline import GLib, GstReactor, attach
 from gst_reactor.model import set_ctx
 
+try:
+    import torch
+except ImportError:
+    torch = None
+
 SINK = "appsink name=out sync=false max-buffers=0 enable-last-sample=false async=false"
 
 
@@ -133,6 +138,53 @@ class Pictures(PipelineCase):
         texts = [GstReactor.FrameMeta.get(pull(sink)[4]).json for _ in range(3)]
         self.assertEqual((texts[0], texts[2]), ('{"i":0}', '{"i":2}'))
         self.assertIn(texts[1], (None, "null"))
+
+
+@unittest.skipIf(torch is None, "torch is not installed")
+class Torch(Pictures):
+    """Real tensors. (The inherited tests are not run again.)"""
+
+    def test_the_documented_recipe_as_it_stands(self):
+        for layout, order in (("BCTHW", (1, 2, 3, 0)), ("BTCHW", (0, 2, 3, 1))):
+            shape = (1, 3, 2, 22, 30) if layout == "BCTHW" else (1, 2, 3, 22, 30)
+            video = torch.rand(shape) * 2 - 1
+            frames = video.squeeze(0).permute(*order)
+            frames = ((frames + 1) * 127.5).clamp(0, 255).to(torch.uint8).cpu().numpy()
+            self.assertFalse(frames.flags.c_contiguous)
+            for copy in (True, False):
+                with self.subTest(f"{layout} copy={copy}"):
+                    numpy.testing.assert_array_equal(self.shown(frames, copy=copy), frames)
+
+    def test_a_lent_array_over_a_tensor_is_writeable_afterwards(self):
+        pipeline = self.play("reactorsrc ! fakesink sync=false enable-last-sample=false")
+        array = torch.zeros(2, 8, 8, 3, dtype=torch.uint8).numpy()
+        pipeline.context.emit_block(array, copy=False)
+        self.until(lambda: pipeline.context.lent == 0)
+        self.assertTrue(array.flags.writeable)
+
+    def test_tensors_as_they_are(self):
+        tensor = (torch.rand(2, 22, 30, 3) * 255).to(torch.uint8)
+        numpy.testing.assert_array_equal(self.shown(tensor), tensor.numpy())
+        numpy.testing.assert_array_equal(self.shown(tensor, copy=False), tensor.numpy())
+        tensor = (torch.rand(2, 3, 22, 30) * 255).to(torch.uint8).permute(0, 2, 3, 1)
+        numpy.testing.assert_array_equal(self.shown(tensor), tensor.numpy())
+
+    def test_what_cannot_be_a_picture_says_the_fix(self):
+        pipeline = self.play("reactorsrc ! fakesink")
+        for tensor, text in ((torch.rand(2, 8, 8, 3), "floats have no agreed range"),
+                             (torch.rand(1, 3, 2, 8, 8), r'layout="BCTHW"'),
+                             (torch.rand(2, 3, 8, 8, requires_grad=True), r"detach\(\)"),
+                             (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), r"permute\(0, 2, 3, 1\)"),
+                             (torch.zeros(1, 2, 8, 8, 3, dtype=torch.uint8), r"x\[0\] or x.squeeze\(0\)"),
+                             (torch.zeros(0, 8, 8, 3, dtype=torch.uint8), "no frames")):
+            with self.subTest(text):
+                with self.assertRaisesRegex(ValueError, text):
+                    pipeline.context.emit_block(tensor)
+
+
+for name in dir(Pictures):
+    if name.startswith("test_"):
+        setattr(Torch, name, None)
 
 
 class Lending(PipelineCase):

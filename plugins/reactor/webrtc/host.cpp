@@ -867,9 +867,10 @@ std::string Host::metrics_text() const {
 std::string Host::unhealthy() const {
   if (!running_) return "the pipeline is not running";
   if (ended_) return "the stream has ended";
+  // What the runner says: a model that is loading cannot serve yet. One that has begun and not yet
+  // delivered is not said, but seen.
   const bool serves = model_state_.empty() || model_state_ == "waiting" ||
-                      model_state_ == "warming-up" || model_state_ == "running" ||
-                      model_state_ == "paused";
+                      model_state_ == "running" || model_state_ == "paused";
   if (!serves)
     return model_reason_.empty() ? "the model is not there (" + model_state_ + ")" : model_reason_;
   return {};
