@@ -35,13 +35,15 @@ _WAIT = 200 * Gst.MSECOND  # for how long the threads here wait before they look
 
 def _can_be_locked(array):
     """Whether a numpy array that is made read-only can be made writeable again: not one over foreign memory (torch)."""
+    owner, base = array, array.base
+    while type(base).__name__ == "ndarray":
+        owner, base = base, base.base
+    if base is None:
+        return owner.flags.writeable
     try:
-        view = array[:]
-        view.flags.writeable = False
-        view.flags.writeable = True
-    except (ValueError, TypeError, AttributeError):
+        return not memoryview(base).readonly
+    except TypeError:
         return False
-    return True
 
 
 class PipelineContext(Context):
