@@ -252,19 +252,20 @@ void TestViewer::on_pad(GstElement*, GstPad* pad, gpointer data) {
   auto* self = static_cast<TestViewer*>(data);
   if (GST_PAD_DIRECTION(pad) != GST_PAD_SRC) return;
   const std::string& codec = self->options_.codec;
-  const std::string depay = codec == "H264"  ? "rtph264depay ! h264parse"
-                            : codec == "VP9" ? "rtpvp9depay"
-                                             : "rtpvp8depay";
+  const std::string depay =
+      codec == "H264"  ? "rtph264depay ! video/x-h264,stream-format=byte-stream,alignment=au,"
+                         "profile=constrained-baseline"
+      : codec == "VP9" ? "rtpvp9depay"
+                       : "rtpvp8depay";
   const std::string decoder = codec == "H264"  ? "openh264dec"
                               : codec == "VP9" ? "vp9dec"
                                                : "vp8dec";
   const std::string text =
       depay + " ! identity name=encoded silent=true ! " +
-      (self->options_.decode
-           ? decoder +
-                 " ! videoconvert ! video/x-raw,format=RGB ! appsink name=sink sync=false "
-                 "emit-signals=true"
-           : std::string("fakesink sync=false"));
+      (self->options_.decode ? decoder +
+                                   " ! video/x-raw,format=I420 ! appsink name=sink sync=false "
+                                   "emit-signals=true"
+                             : std::string("fakesink sync=false"));
   GstElement* bin = gst_parse_bin_from_description(text.c_str(), TRUE, nullptr);
   gst_bin_add(GST_BIN(self->pipeline_), bin);
   g_autoptr(GstElement) identity = gst_bin_get_by_name(GST_BIN(bin), "encoded");
@@ -302,18 +303,40 @@ GstFlowReturn TestViewer::on_sample(GstElement* sink, gpointer data) {
       gst_video_frame_map(&frame, &info, gst_sample_get_buffer(sample), GST_MAP_READ)) {
     picture.width = GST_VIDEO_FRAME_WIDTH(&frame);
     picture.height = GST_VIDEO_FRAME_HEIGHT(&frame);
+    // As browsers do it: BT.601 in limited range, whatever the size.
+    const auto pixel = [&](int x, int y, double rgb[3]) {
+      const auto value = [&](int plane, int px, int py) {
+        return static_cast<const guint8*>(GST_VIDEO_FRAME_PLANE_DATA(
+            &frame, plane))[py * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane) + px];
+      };
+      const double luma = 1.164 * (value(0, x, y) - 16);
+      const double u = value(1, x / 2, y / 2) - 128.0;
+      const double v = value(2, x / 2, y / 2) - 128.0;
+      rgb[0] = std::clamp(luma + 1.596 * v, 0.0, 255.0);
+      rgb[1] = std::clamp(luma - 0.392 * u - 0.813 * v, 0.0, 255.0);
+      rgb[2] = std::clamp(luma + 2.017 * u, 0.0, 255.0);
+    };
+    double rgb[3];
     double count[2] = {0, 0};
     double sum[2][3] = {};
     for (int y = 0; y < picture.height; y += 4) {
-      const auto* row = static_cast<const guint8*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0)) +
-                        y * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0);
       for (int x = 0; x < picture.width; x += 4) {
         const int half = x < picture.width / 2 ? 0 : 1;
         count[half]++;
-        for (int c = 0; c < 3; c++) sum[half][c] += row[x * 3 + c];
+        pixel(x, y, rgb);
+        for (int c = 0; c < 3; c++) sum[half][c] += rgb[c];
+      }
+    }
+    double edges = 0;
+    for (int y = 0; y < picture.height; y++) {
+      const int first = y == picture.height - 1 ? picture.width / 2 + 4 : picture.width - 1;
+      for (int x = first; x < picture.width; x++, edges++) {
+        pixel(x, y, rgb);
+        for (int c = 0; c < 3; c++) picture.edge[c] += rgb[c];
       }
     }
     for (int c = 0; c < 3; c++) {
+      picture.edge[c] /= std::max(1.0, edges);
       picture.left[c] = sum[0][c] / std::max(1.0, count[0]);
       picture.right[c] = sum[1][c] / std::max(1.0, count[1]);
       picture.mean[c] = (sum[0][c] + sum[1][c]) / std::max(1.0, count[0] + count[1]);

@@ -36,6 +36,7 @@ struct Picture {
   double mean[3] = {0, 0, 0};
   double left[3] = {0, 0, 0};
   double right[3] = {0, 0, 0};
+  double edge[3] = {0, 0, 0};  // last column and last row
 };
 
 // One encoded frame as it came out of the network.

@@ -181,6 +181,83 @@ GST_START_TEST(the_end_of_the_stream_ends_the_session_and_the_pipeline) {
 }
 GST_END_TEST
 
+// Left half red, right half blue, in the size and the codec given; what the viewer decodes.
+static void check_colours(const char* codec, const char* sdp_name, int width, int height,
+                          int shown_width, int shown_height) {
+  SinkFixture sink("reactorsrc name=src ! reactorpace", std::string("codec=") + codec);
+  auto* source = GST_REACTOR_SRC(sink.element("src"));
+  TestViewer::Options options;
+  options.codec = sdp_name;
+  TestViewer viewer(sink.port(), options);
+  fail_unless(viewer.connect(), "%s: %s", codec, viewer.reply().body.c_str());
+  fail_unless(viewer.wait_connected());
+  fail_unless(sink.wait_upstream("started"));
+  std::vector<guint8> block(static_cast<std::size_t>(4 * width * height * 3));
+  for (std::size_t i = 0; i < block.size() / 3; i++)
+    block[i * 3 + (static_cast<int>(i) % width < width / 2 ? 0 : 2)] = 255;
+  for (int i = 0; i < 3; i++)
+    fail_unless(gst_reactor_src_emit_block_copy(source, block.data(), block.size(), 4,
+                                                static_cast<guint>(height),
+                                                static_cast<guint>(width), nullptr));
+  fail_unless(viewer.wait_pictures(8, 15), "%s: %d pictures; %s", codec,
+              static_cast<int>(viewer.pictures().size()), sink.error().c_str());
+  const auto p = viewer.pictures().back();
+  fail_unless_equals_int(p.width, shown_width);
+  fail_unless_equals_int(p.height, shown_height);
+  // Half a percent of the columns are where the halves meet.
+  fail_unless(p.left[0] > 245 && p.left[1] < 8 && p.left[2] < 10, "%s left: %.1f %.1f %.1f", codec,
+              p.left[0], p.left[1], p.left[2]);
+  fail_unless(p.right[0] < 10 && p.right[1] < 8 && p.right[2] > 245, "%s right: %.1f %.1f %.1f",
+              codec, p.right[0], p.right[1], p.right[2]);
+  fail_unless(p.edge[0] < 12 && p.edge[1] < 12 && p.edge[2] > 240, "%s edge: %.1f %.1f %.1f", codec,
+              p.edge[0], p.edge[1], p.edge[2]);
+  gst_object_unref(source);
+}
+
+GST_START_TEST(colours_and_odd_sizes_are_right_in_vp8) {
+  check_colours("vp8", "VP8", 1280, 704, 1280, 704);
+  check_colours("vp8", "VP8", 319, 241, 319, 241);
+}
+GST_END_TEST
+
+GST_START_TEST(colours_and_odd_sizes_are_right_in_vp9) {
+  check_colours("vp9", "VP9", 319, 241, 319, 241);
+}
+GST_END_TEST
+
+GST_START_TEST(colours_and_odd_sizes_are_right_in_h264) {
+  check_colours("h264", "H264", 1279, 703, 1280, 704);
+}
+GST_END_TEST
+
+GST_START_TEST(encoded_input_is_sent_as_it_is) {
+  SinkFixture sink(
+      "videotestsrc is-live=true pattern=blue ! "
+      "video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency "
+      "key-int-max=1000 ! video/x-h264,profile=constrained-baseline");
+  fail_unless(sink.wait_until([&] { return sink.stat("codec") == "H264"; }));
+  TestViewer::Options options;
+  options.codec = "H264";
+  TestViewer viewer(sink.port(), options);
+  fail_unless(viewer.connect(), "%s", viewer.reply().body.c_str());
+  fail_unless(viewer.wait_pictures(5), "%s", sink.error().c_str());
+  fail_unless(viewer.pictures().back().mean[2] > 235);
+  fail_unless_equals_string(sink.stat("encoder").c_str(), "");
+  fail_unless(sink.key_requests() > 0, "the key frame was asked for upstream");
+}
+GST_END_TEST
+
+GST_START_TEST(reordered_frames_are_refused_with_the_remedy) {
+  SinkFixture sink(
+      "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=50/1 ! "
+      "x264enc bframes=2 b-adapt=false rc-lookahead=4 sync-lookahead=0 threads=1 "
+      "key-int-max=1000");
+  std::string error;
+  fail_unless(sink.wait_until([&] { return !(error = sink.error()).empty(); }, 15));
+  fail_unless(error.find("bframes=0") != std::string::npos, "%s", error.c_str());
+}
+GST_END_TEST
+
 int main(int argc, char** argv) {
   gst_check_init(&argc, &argv);
   Suite* suite = suite_create("viewers");
@@ -194,5 +271,10 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, an_offer_that_cannot_be_played_is_refused_and_touches_nothing);
   tcase_add_test(tc, the_session_follows_its_viewers);
   tcase_add_test(tc, the_end_of_the_stream_ends_the_session_and_the_pipeline);
+  tcase_add_test(tc, colours_and_odd_sizes_are_right_in_vp8);
+  tcase_add_test(tc, colours_and_odd_sizes_are_right_in_vp9);
+  tcase_add_test(tc, colours_and_odd_sizes_are_right_in_h264);
+  tcase_add_test(tc, encoded_input_is_sent_as_it_is);
+  tcase_add_test(tc, reordered_frames_are_refused_with_the_remedy);
   return gst_check_run_suite(suite, "viewers", __FILE__);
 }

@@ -10,6 +10,7 @@
 
 #include "debug.h"
 #include "encoder.h"
+#include "gstreactorconvert.h"
 #include "handles.h"
 
 namespace reactor::webrtc {
@@ -134,24 +135,22 @@ bool Branch::link_raw(std::string& problem) {
     return false;
   }
   GstElement* encoder = make_encoder(encoder_factory_, bitrate_);
-  GstElement* convert = gst_element_factory_make("videoconvert", "convert");
-  GstElement* filter = gst_element_factory_make("capsfilter", "colours");
+  // To I420 and BT.601, and from there, for hardware that takes nothing else, to NV12.
+  GstElement* convert = convert_new("convert", needs_even_size(encoder_factory_));
+  GstElement* adapt = gst_element_factory_make("videoconvert", "adapt");
   GstElement* profile = gst_element_factory_make("capsfilter", "profile");
-  if (!encoder || !convert || !filter || !profile) {
+  if (!encoder || !adapt || !profile) {
     problem = "videoconvert, capsfilter or " + encoder_factory_ + " is missing";
-    for (GstElement* element : {encoder, convert, filter, profile})
+    for (GstElement* element : {encoder, convert, adapt, profile})
       if (element) gst_object_unref(gst_object_ref_sink(element));
     return false;
   }
-  // Browsers take I420 without a word about its matrix for BT.601: VP8 cannot say another one.
-  g_autoptr(GstCaps) i420 = gst_caps_from_string("video/x-raw,format=I420,colorimetry=bt601");
-  g_object_set(filter, "caps", i420, nullptr);
   g_autoptr(GstCaps) out = encoder_output_caps(codec_);
   g_object_set(profile, "caps", out, nullptr);
 
   GstElement* chain = gst_bin_new("encode");
-  gst_bin_add_many(GST_BIN(chain), convert, filter, encoder, profile, nullptr);
-  gst_element_link_many(convert, filter, encoder, profile, nullptr);
+  gst_bin_add_many(GST_BIN(chain), convert, adapt, encoder, profile, nullptr);
+  gst_element_link_many(convert, adapt, encoder, profile, nullptr);
   g_autoptr(GstPad) sink = gst_element_get_static_pad(convert, "sink");
   g_autoptr(GstPad) src = gst_element_get_static_pad(profile, "src");
   gst_element_add_pad(chain, gst_ghost_pad_new("sink", sink));

@@ -2,7 +2,7 @@
 //
 // From the sink pad to the tee: one encoder for all viewers, or none when the input is encoded.
 //
-//    input ─▶ [ convert ─▶ I420 bt601 ─▶ encoder ─▶ profile ] ─▶ tee ─▶ viewers
+//    input ─▶ [ convert (I420, BT.601) ─▶ encoder ─▶ profile ] ─▶ tee ─▶ viewers
 //                          or [ parser ] for encoded input      └─▶ fakesink
 //
 // The fakesink keeps the stream's end and the caps alive while nobody watches. The part in brackets

@@ -396,6 +396,7 @@ void Peer::state_changed() {
     connected_ = true;
     connected_at_ = g_get_monotonic_time();
     service_->cancel(std::exchange(connect_timer_, 0));
+    tell_latency();
     update_gate();
     events_.connected();
   } else if (state == GST_WEBRTC_PEER_CONNECTION_STATE_FAILED ||
@@ -404,6 +405,19 @@ void Peer::state_changed() {
   } else if (state == GST_WEBRTC_PEER_CONNECTION_STATE_CLOSED) {
     lose("the viewer closed the connection");
   }
+}
+
+// The branch takes no part in the pipeline's latency, but its RTP session has to hear of one before
+// it can tell running time in sender reports.
+void Peer::tell_latency() {
+  GstIterator* sinks = gst_bin_iterate_all_by_element_factory_name(GST_BIN(webrtc_), "nicesink");
+  GValue item = G_VALUE_INIT;
+  while (gst_iterator_next(sinks, &item) == GST_ITERATOR_OK) {
+    gst_element_send_event(GST_ELEMENT(g_value_get_object(&item)), gst_event_new_latency(0));
+    g_value_reset(&item);
+  }
+  g_value_unset(&item);
+  gst_iterator_free(sinks);
 }
 
 void Peer::update_gate() {

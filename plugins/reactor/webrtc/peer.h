@@ -137,6 +137,7 @@ class Peer {
   void refuse(Refusal refusal);
   GstPromise* promise(Step step);
   void read_stats(const GstStructure* stats);
+  void tell_latency();
   void update_gate();
 
   std::shared_ptr<Service> service_;
