@@ -11,6 +11,8 @@
 
 #include "sinkfixture.h"
 
+#include "expect.h"
+
 using reactor::test::http;
 using reactor::test::SinkFixture;
 using reactor::test::TestViewer;
@@ -32,8 +34,7 @@ GST_START_TEST(a_viewer_sees_the_picture_and_talks_both_ways) {
   fail_unless(!viewer.wait_message("\"type\":\"state\"").empty());
   sink.send_message("{\"progress\":0.5}");
   const std::string message = viewer.wait_message("progress");
-  fail_unless_equals_string(message.c_str(),
-                            "{\"scope\":\"application\",\"data\":{\"progress\":0.5}}");
+  expect_text(message, "{\"scope\":\"application\",\"data\":{\"progress\":0.5}}");
   viewer.send(
       "{\"scope\":\"application\",\"data\":{\"type\":\"go\",\"data\":{\"x\":1.50}},\"ref\":7}");
   fail_unless(!viewer.wait_message("\"ref\":7").empty());
@@ -74,6 +75,15 @@ GST_START_TEST(paced_blocks_arrive_with_their_frame_notes) {
 }
 GST_END_TEST
 
+// Until the source knows that somebody watches: what is emitted before is not shown.
+static void wait_active(SinkFixture& sink, GstReactorSrc* source) {
+  fail_unless(sink.wait_until([&] {
+    gboolean active = FALSE;
+    g_object_get(source, "session-active", &active, nullptr);
+    return active != FALSE;
+  }));
+}
+
 GST_START_TEST(a_joiner_sees_a_held_frame_within_a_second) {
   // Three seconds of pictures, then nothing more: the pacer holds the last one.
   SinkFixture sink("reactorsrc name=src ! reactorpace hold-framerate=0/1");
@@ -81,7 +91,7 @@ GST_START_TEST(a_joiner_sees_a_held_frame_within_a_second) {
   TestViewer first(sink.port());
   fail_unless(first.connect());
   fail_unless(first.wait_connected());
-  fail_unless(sink.wait_upstream("started"));
+  wait_active(sink, source);
   std::vector<guint8> block(4 * 240 * 320 * 3);
   // Green with some noise: GStreamer's receivers say nothing of a source before its second packet.
   for (std::size_t i = 0; i < block.size(); i += 3) {
@@ -149,19 +159,19 @@ GST_END_TEST
 GST_START_TEST(the_session_follows_its_viewers) {
   SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
                    "session-grace=600000000");
-  fail_unless_equals_string(sink.stat("session-state").c_str(), "idle");
+  expect_text(sink.stat("session-state"), "idle");
   {
     TestViewer viewer(sink.port());
     fail_unless(viewer.connect() && viewer.wait_connected());
     fail_unless(sink.wait_upstream("started"));
     fail_unless(sink.wait_upstream("joined"));
-    fail_unless_equals_string(sink.stat("session-state").c_str(), "active");
+    expect_text(sink.stat("session-state"), "active");
     viewer.remove();
     fail_unless(sink.wait_upstream("left"));
-    fail_unless_equals_string(sink.stat("session-state").c_str(), "orphaned");
+    expect_text(sink.stat("session-state"), "orphaned");
   }
   fail_unless(sink.wait_upstream("ended"));
-  fail_unless_equals_string(sink.stat("session-state").c_str(), "idle");
+  expect_text(sink.stat("session-state"), "idle");
 }
 GST_END_TEST
 
@@ -191,7 +201,7 @@ static void check_colours(const char* codec, const char* sdp_name, int width, in
   TestViewer viewer(sink.port(), options);
   fail_unless(viewer.connect(), "%s: %s", codec, viewer.reply().body.c_str());
   fail_unless(viewer.wait_connected());
-  fail_unless(sink.wait_upstream("started"));
+  wait_active(sink, source);
   std::vector<guint8> block(static_cast<std::size_t>(4 * width * height * 3));
   for (std::size_t i = 0; i < block.size() / 3; i++)
     block[i * 3 + (static_cast<int>(i) % width < width / 2 ? 0 : 2)] = 255;
@@ -242,7 +252,7 @@ GST_START_TEST(encoded_input_is_sent_as_it_is) {
   fail_unless(viewer.connect(), "%s", viewer.reply().body.c_str());
   fail_unless(viewer.wait_pictures(5), "%s", sink.error().c_str());
   fail_unless(viewer.pictures().back().mean[2] > 235);
-  fail_unless_equals_string(sink.stat("encoder").c_str(), "");
+  expect_text(sink.stat("encoder"), "");
   fail_unless(sink.key_requests() > 0, "the key frame was asked for upstream");
 }
 GST_END_TEST
