@@ -375,7 +375,8 @@ class Commands:
         for name in dir(type(model)):
             if name.startswith("__") or not hasattr(getattr(type(model), name, None), "__reactor_command__"):
                 continue
-            handler = _Handler(getattr(model, name))
+            # From the class: a model may keep its value under the command's name.
+            handler = _Handler(getattr(type(model), name).__get__(model))
             if handler.name in self._handlers:
                 raise TypeError(f"two methods of {type(model).__name__} are the command {handler.name!r}: give one another "
                                 "name")

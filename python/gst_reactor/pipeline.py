@@ -214,7 +214,8 @@ class PipelineContext(Context):
 class Pipeline:
     """A pipeline with a reactorsrc, run from Python without a main loop.
 
-    description: as for gst-launch. Without a reactorsrc in it, one is put in front. Threads: one reads the bus.
+    description: as for gst-launch. Without a reactorsrc in it, one is put in front. properties: (factory name, property,
+    value) of reactorsrc or reactorwebrtcsink, where there is one. Threads: one reads the bus.
     """
 
     def __init__(self, description=DEFAULT_PIPELINE, properties=None):
@@ -236,7 +237,13 @@ class Pipeline:
             raise ValueError(f"pipeline «{description}»: it has no reactorsrc, by which a model enters")
         for element, name, value in properties or ():
             target = self.sink if element == "reactorwebrtcsink" else self.src
-            if target is not None:
+            if target is None:
+                continue
+            if target.find_property(name) is None:
+                raise ValueError(f"{element} has no property {name!r}; gst-inspect-1.0 {element} lists them")
+            if isinstance(value, str):
+                Gst.util_set_object_arg(target, name, value)
+            else:
                 target.set_property(name, value)
         self.context = PipelineContext(self.src)
         self.error = None           # why the pipeline ended, or None

@@ -173,6 +173,22 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual(sorted(answer["command"] for answer in self.context.answers), [*range(1, 41), 100])
         self.assertEqual(len([a for a in self.context.answers if a.get("superseded")]), 39)
 
+    def test_a_value_may_hide_its_command(self):
+        class Hiding(VideoModel):
+            def __init__(self):
+                self.speed = 1
+
+            @command
+            def speed(self, value: int):
+                self.speed = value
+
+        model = Hiding()
+        commands = Commands(model)
+        self.context.on_command = lambda c: commands.handle(self.context, c)
+        self.assertNotIn("code", self.call("speed", {"value": 7}))
+        self.assertNotIn("code", self.call("speed", {"value": 8}))
+        self.assertEqual(model.speed, 8)
+
     def test_order_is_kept(self):
         for id in range(1, 6):
             self.context.feed(id, "set_prompt", {"text": str(id)})
@@ -181,8 +197,6 @@ class CommandsTest(unittest.TestCase):
 
     def test_a_handler_knows_its_command(self):
         seen = []
-        self.model.__class__.plain_hook = None
-
         class Asking(VideoModel):
             @command
             def who(model):

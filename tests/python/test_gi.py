@@ -461,6 +461,9 @@ class Sessions(PipelineCase):
             Pipeline("reactorsrc ! nosuchelement")
         with self.assertRaisesRegex(ValueError, "reactorsrc"):
             Pipeline("videotestsrc ! fakesink name=reactorsrc")
+        with self.assertRaisesRegex(ValueError, "has no property 'nonsense'"):
+            Pipeline("reactorsrc ! fakesink", [("reactorsrc", "nonsense", "1")])
+        self.assertEqual(Pipeline("reactorsrc ! fakesink", [("reactorsrc", "width", "64")]).src.get_property("width"), 64)
         with self.assertRaisesRegex(RuntimeError, "does not start"):
             Pipeline("reactorsrc ! filesink location=/no/such/folder/x").start()
         pipeline = self.play("reactorsrc ! identity error-after=2 ! fakesink")
