@@ -170,6 +170,10 @@ bool Pace::sink_query(GstQuery* query) {
     default:
       break;
   }
+  if (gst_reactor_query_is_stats(query)) {  // from the source, for a model in another process
+    gst_reactor_query_set_stats(query, stats().get());
+    return true;
+  }
   if (is_serialized(query)) {
     // Waiting for the frames before it would hold the producer for as long as they last.
     const std::lock_guard lock(mutex_);
