@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { browser, model, quantile, sleep, stats, together, until } from './harness.js';
-import { brief, command, judge, openPage, provoke, watch } from './watch.js';
+import { brief, command, judge, openPage, provoke, refusal, watch } from './watch.js';
 
 let chromium;
 let child;
@@ -73,8 +73,8 @@ test('a command reaches the model and its answer the page', async () => {
   console.log(`  input to displayed frame ${Math.round(p50)} ms, blocks of 12`);
   assert.ok(p50 > 10 && p50 < 3000, `${p50} ms`);
 
-  const refusal = await command(page, 'paint', { colour: 7 });
-  assert.match(JSON.stringify(refusal), /colour/);
+  assert.match((await refusal(page, 'paint', { colour: 7 })).message, /colour: expected a string, got 7/);
+  assert.match((await refusal(page, 'nonsense')).message, /nonsense/);
   assert.equal((await command(page, 'paint', { colour: 'grey' })).type, 'accepted');
 });
 
@@ -114,11 +114,12 @@ test('pause holds the last frame, resume goes on at once at the same rate', asyn
   assert.equal(again.backwards, 0);
 });
 
-test('a viewer who joins while the picture is held sees it within a second', async () => {
+test('a viewer who joins while the picture is held sees it within a second', async (t) => {
   await command(page, 'pause');
   await sleep(1200);
   const { number } = await page.evaluate(() => probe.now());
   const second = await openPage(chromium, child, { waitForPicture: false });
+  t.after(() => second.context().close());
   await second.waitForFunction(() => globalThis.reactor?.connection.state === 'connected', null, { timeout: 8000, polling: 10 });
   const took = await second.evaluate(() => new Promise((resolve) => {
     const start = performance.now();
@@ -133,7 +134,6 @@ test('a viewer who joins while the picture is held sees it within a second', asy
   assert.ok(took < 1000, `${took} ms`);
   assert.equal((await second.evaluate(() => probe.now())).number, number, 'it is the same picture');
   await second.locator('#notice', { hasText: 'Paused' }).waitFor({ timeout: 1500 });
-  await second.context().close();
   await command(page, 'resume');
   await page.waitForFunction((last) => probe.now().number > last, number, { timeout: 3000 });
 });

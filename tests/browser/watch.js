@@ -85,6 +85,24 @@ export function command(page, type, data = {}) {
   }), [type, data]);
 }
 
+/** Sends a command that fails and waits for the error that says so, which may come after the command was accepted. */
+export function refusal(page, type, data = {}) {
+  return page.evaluate(([name, value]) => new Promise((resolve, reject) => {
+    const ref = `t${Math.random()}`;
+    let id = null;
+    const listen = ({ detail }) => {
+      const { type: kind, data: told } = detail?.scope === 'runtime' ? detail.data ?? {} : {};
+      if (kind === 'accepted' && told.ref === ref) id = told.command;
+      if (kind !== 'error' || !(told.ref === ref || (id !== null && told.command === id))) return;
+      reactor.connection.removeEventListener('message', listen);
+      resolve(told);
+    };
+    reactor.connection.addEventListener('message', listen);
+    setTimeout(() => reject(new Error(`no error for ${name} within 3 s`)), 3000);
+    reactor.connection.send({ scope: 'application', data: { type: name, data: value }, ref });
+  }), [type, data]);
+}
+
 /** Sends raw text on the page's data channel and waits for the error that answers it. */
 export function provoke(page, text) {
   return page.evaluate((raw) => new Promise((resolve, reject) => {
