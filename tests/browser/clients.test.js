@@ -8,6 +8,8 @@ import { servePage } from './bundle.js';
 import { browser, here, model, stats, together, until } from './harness.js';
 import { brief, judge, watch } from './watch.js';
 
+const PIPELINE = 'reactorsrc ! reactorpace ! reactorwebrtcsink session-grace=3000000000';
+
 let chromium;
 let child;
 
@@ -18,8 +20,6 @@ after(async () => {
   await chromium?.close();
   await child?.stop();
 });
-
-const PIPELINE = 'reactorsrc ! reactorpace ! reactorwebrtcsink session-grace=3000000000';
 
 async function open(code) {
   const server = await servePage(code);
@@ -72,6 +72,7 @@ test('the SDK connects in local mode, shows the video, talks to the model, recon
     await page.waitForFunction(() => log.messages.some((message) => message.echo === 'from the SDK'), null, { timeout: 3000 });
     await page.evaluate(() => client.sendCommand('paint', { colour: 'blue' }));
     await page.waitForFunction(() => { const [r, , b] = probe.now().mean; return b > 150 && r < 90; }, null, { timeout: 5000 });
+    await page.evaluate(() => client.sendCommand('requestCapabilities', {}, 'runtime'));
     await page.waitForFunction(() => log.runtime.some((message) => message.type === 'modelCapabilities' && message.data.commands.some((one) => one.name === 'paint')), null, { timeout: 8000 });
     assert.equal((await session()).viewers, 1);
 

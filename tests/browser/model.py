@@ -95,6 +95,10 @@ class Numbered(VideoModel):
     def finish(self):
         self.finished = True
 
+    @command(description="End the session for everybody")
+    def over(self):
+        get_ctx().set_state("over", "the film has ended")
+
     @command(description="End the process without a word")
     def die(self):
         os._exit(7)

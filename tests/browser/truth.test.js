@@ -35,16 +35,16 @@ test('a model that crashes leaves its last frame, and the page says that it is s
   assert.equal(await page.evaluate(() => reactor.connection.epoch), epoch, 'the connection is the same');
 });
 
-test('a session that is stopped ends for its viewers, with the reason, and the next one shows nothing of it', async () => {
+test('a session that the model ends is over for its viewers, with the reason, and the next one shows nothing of it', async () => {
   await command(page, 'paint', { colour: 'red' });
   await page.waitForFunction(() => probe.now().mean[0] > 150, null, { timeout: 5000 });
   const start = Date.now();
-  const response = await fetch(`${child.url}stop_session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });
-  assert.equal(response.ok, true, `${response.status}`);
+  await command(page, 'over');
   await page.locator('#cover-title', { hasText: 'Session over' }).waitFor({ timeout: 3000 });
   const took = Date.now() - start;
   console.log(`  over after ${took} ms: ${await page.textContent('#cover-text')}`);
   assert.ok(took < 2000, `${took} ms`);
+  assert.match(await page.textContent('#cover-text'), /the film has ended/);
   assert.equal(await page.evaluate(() => reactor.connection.pc), null, 'the connection is closed');
   await page.evaluate(() => { probe.frames.length = 0; });
   await page.click('#cover-action');

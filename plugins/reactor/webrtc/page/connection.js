@@ -12,6 +12,7 @@ const CONNECT_TIMEOUT_MS = 12000;    // from the request until media can flow; t
 const GATHER_TIMEOUT_MS = 1500;      // a host candidate takes milliseconds; a silent STUN server must not stop us
 const DISCONNECTED_GRACE_MS = 4000;  // ICE reports "disconnected" for gaps that heal by themselves
 const BACKOFF_MS = [300, 700, 1500, 3000, 5000, 8000];
+const OVER_MS = 800;                 // from the word that the session is over until the connection is closed from here
 const PING_MS = 5000;
 
 export class Connection extends EventTarget {
@@ -142,6 +143,8 @@ export class Connection extends EventTarget {
       }
       if (message?.scope === 'runtime' && message.data?.type === 'state') {
         this.over = message.data.data?.state === 'over' ? message.data.data : null;
+        // The sink closes the connection next. A process that ends may not come to it.
+        if (this.over) this.#later(OVER_MS, () => { if (this.over) this.#lost(); });
       }
       this.dispatchEvent(new CustomEvent('message', { detail: message }));
     });
@@ -158,9 +161,12 @@ export class Connection extends EventTarget {
     } else if (state === 'failed' || state === 'closed') {
       this.#lost('Connection lost', 'No packets come from the server any more.');
     } else if (state === 'disconnected') {
-      this.#later(DISCONNECTED_GRACE_MS, () => {
+      const gone = () => {
         if (pc.connectionState === 'disconnected') this.#lost('Connection lost', 'No packets come from the server any more.');
-      });
+      };
+      this.#later(DISCONNECTED_GRACE_MS, gone);
+      // Where nobody listens any more there is nothing to wait for.
+      fetch(new URL('healthz', document.baseURI), { signal: AbortSignal.timeout(DISCONNECTED_GRACE_MS) }).catch(gone);
     }
   }
 
