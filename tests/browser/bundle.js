@@ -3,8 +3,8 @@
 import { build } from 'esbuild';
 import { here, serve } from './harness.js';
 
-/** Serves a page whose module is `code` (JSX allowed), bundled with the packages it imports. */
-export async function servePage(code) {
+/** A page whose module is `code` (JSX allowed), bundled with the packages it imports: {html, script}. */
+export async function makePage(code) {
   const { outputFiles } = await build({
     stdin: { contents: code, resolveDir: here, loader: 'jsx' },
     bundle: true, write: false, format: 'esm', platform: 'browser', jsx: 'automatic', logLevel: 'silent',
@@ -14,5 +14,11 @@ export async function servePage(code) {
     + '<script type="module" src="bundle.js"></script><canvas id="pulse" width="2" height="2"></canvas>'
     // A browser that has nothing else to paint may skip frames of a video.
     + '<script>let c=document.getElementById("pulse").getContext("2d"),n=0;(function f(){c.fillStyle=n++&1?"#fff":"#000";c.fillRect(0,0,2,2);requestAnimationFrame(f)})()</script>';
-  return serve({ '/': { body: html }, '/bundle.js': { type: 'text/javascript', body: outputFiles[0].text } });
+  return { html, script: outputFiles[0].text };
+}
+
+/** The same on a server of its own: another origin than the sink's. */
+export async function servePage(code) {
+  const { html, script } = await makePage(code);
+  return serve({ '/': { body: html }, '/bundle.js': { type: 'text/javascript', body: script } });
 }

@@ -14,7 +14,7 @@ export const here = path.dirname(fileURLToPath(import.meta.url));
 export const source = path.resolve(here, '../..');
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
 // The Python that has gi and numpy, as meson found it.
-export const PYTHON = process.env.REACTOR_TEST_PYTHON ?? '/usr/bin/python3';
+export const PYTHON = process.env.REACTOR_TEST_PYTHON || '/usr/bin/python3';
 
 const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',

@@ -37,8 +37,8 @@ test('blocks of 12 in bursts are displayed evenly, each frame once and in order'
   assert.ok(quantile(gaps, 0.5) > 380 && quantile(gaps, 0.5) < 700, 'arrivals are bursts');
   assert.ok(seen.frames > 120, `${seen.frames} frames in 7 s`);
   assert.equal(seen.backwards, 0);
-  assert.equal(seen.again, 0);
-  assert.ok(seen.missing <= 0.02 * seen.frames, `${seen.missing} frames were not displayed`);
+  assert.ok(seen.again <= 1, `${seen.again} frames were shown twice`);  // 1: what is read at either end may be the next picture
+  assert.ok(seen.missing <= 1 + 0.01 * seen.frames, `${seen.missing} frames were not displayed`);
   // 12 frames in 0.5 s: 41.7 ms, which a display of 60 Hz shows as 33 or 50.
   assert.ok(seen.mean > 36 && seen.mean < 50, `mean ${seen.mean} ms`);
   assert.ok(seen.p95 < 1.9 * seen.mean, `p95 ${seen.p95} ms of mean ${seen.mean} ms`);
@@ -83,13 +83,21 @@ test('what is no command is refused with a message, and the stream goes on', asy
     ['{"scope": "application", "data": {', /JSON/i],
     ['[]', /object/i],
     ['{"scope":"application","data":{"type":"echo","data":{"text":"a","text":"b"}}}', /./],
-    [`{"scope":"application","data":{"type":"echo","data":{"text":"${'x'.repeat(65536)}"}}}`, /65536|64 KiB/],
     [`${'['.repeat(60000)}`, /./],
   ]) {
     const { code, message } = await provoke(page, text);
     assert.ok(code, 'an error has a code');
     assert.match(message, complaint);
   }
+  // A browser sends at most what was negotiated, 64 KiB with the envelope; the page says so before the browser would.
+  const room = await page.evaluate(() => reactor.connection.pc.sctp.maxMessageSize);
+  const nearly = 'x'.repeat(room - 200);
+  await page.evaluate((text) => { globalThis.echoed = new Promise((resolve) => { reactor.connection.addEventListener('message', ({ detail }) => { if (detail?.data?.echo === text) resolve(true); }); }); }, nearly);
+  assert.equal((await command(page, 'echo', { text: nearly })).type, 'accepted');
+  assert.equal(await page.evaluate(() => Promise.race([echoed, new Promise((resolve) => { setTimeout(resolve, 3000, false); })])), true, 'the largest message comes back');
+  await page.fill('#console-input', `echo {"text": "${'x'.repeat(65536)}"}`);
+  await page.press('#console-input', 'Enter');
+  assert.match(await page.textContent('#console-hint'), /Too large/);
   await page.fill('#console-input', '{"type": }');
   await page.press('#console-input', 'Enter');
   assert.match(await page.textContent('#console-hint'), /Not valid JSON/);
@@ -166,15 +174,17 @@ test('a viewer that is killed costs the other nothing and leaves the books withi
   try {
     other = await openPage(doomed, child);
     assert.doesNotMatch(await other.evaluate(() => reactor.connection.pc.localDescription.sdp), /\.local /, 'this browser shows its addresses');
-    await until('two viewers', async () => viewers(await stats(child)) === 2);
-    await watch(page, 1000);
+    await until('two viewers', async () => (await stats(child)).viewers.length === 2);
+    await sleep(1000);
+    const calm = judge(await watch(page, 4000));
     const start = Date.now();
     doomed.kill();
     const frames = judge(await watch(page, 6000));
-    console.log(`  the other: ${brief(frames)}`);
-    assert.ok(frames.missing <= 0.02 * frames.frames && frames.backwards === 0, brief(frames));
-    assert.ok(frames.late < 0.08 && frames.p95 < 1.9 * frames.mean, brief(frames));
-    await until('the dead viewer to be gone', async () => viewers(await stats(child)) === 1, { timeout: 31000, every: 500 });
+    console.log(`  the other, before: ${brief(calm)}\n  and after: ${brief(frames)}`);
+    assert.ok(frames.missing <= 0.03 * frames.frames + calm.missing && frames.backwards === 0, brief(frames));
+    assert.ok(frames.late < calm.late + 0.06 && frames.p95 < Math.max(1.9 * frames.mean, 1.3 * calm.p95), brief(frames));
+    assert.ok(frames.max < 1000, 'the picture did not stop');
+    await until('the dead viewer to be gone', async () => (await stats(child)).viewers.length === 1, { timeout: 31000, every: 500 });
     console.log(`  gone ${Math.round((Date.now() - start) / 100) / 10} s after SIGKILL`);
   } finally {
     await doomed.close();
@@ -184,7 +194,3 @@ test('a viewer that is killed costs the other nothing and leaves the books withi
 test('the page had no fault', () => {
   assert.deepEqual(page.faults, []);
 });
-
-function viewers(report) {
-  return Array.isArray(report.viewers) ? report.viewers.length : report.viewers?.count ?? report.viewers;
-}

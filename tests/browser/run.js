@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Runs one test file under node's test runner, or says what is missing and exits with 77, which meson counts as skipped.
+// Runs one test file under node's test runner, or a benchmark by itself, or says what is missing and exits with 77, which meson counts as skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -21,6 +21,7 @@ const { CHROMIUM } = await import('./harness.js');
 if (!CHROMIUM) skip('no Chromium in /usr/bin: apt-get install chromium');
 
 const file = path.resolve(process.argv[2]);
-const { status, signal } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', file], { stdio: 'inherit', cwd: here });
+const args = file.endsWith('.test.js') ? ['--test', '--test-reporter=spec', file] : [file];
+const { status, signal } = spawnSync(process.execPath, args, { stdio: 'inherit', cwd: here });
 if (signal) console.log(`ended by ${signal}`);
 process.exit(status ?? 1);

@@ -36,29 +36,32 @@ export async function watch(page, ms) {
   return page.evaluate((start) => probe.frames.filter((frame) => frame.time >= start), from);
 }
 
-/** What the displayed frames say about evenness, order and loss. Intervals in ms. */
+/**
+ * What the displayed frames say about evenness, order and loss. Intervals in ms.
+ *
+ * A frame is told from the next by its RTP timestamp; the numbers in the pictures say how many there should have been and in
+ * which order. They are not compared one by one: on a busy machine the picture that is read in the callback is at times
+ * the next one already.
+ */
 export function judge(frames) {
-  const numbered = frames.filter((frame) => frame.number !== null);
+  // A callback may come twice for one frame: that is one display.
+  const numbered = frames.filter((frame, i) => frame.number !== null && frame.rtp !== frames[i - 1]?.rtp);
   const intervals = [];
   const rtp = [];
-  let missing = 0;
-  let again = 0;
   let backwards = 0;
   for (let i = 1; i < numbered.length; i += 1) {
-    const step = numbered[i].number - numbered[i - 1].number;
-    if (step === 0) {
-      again += 1;
-      continue;
-    }
-    if (step < 0) backwards += 1;
-    else missing += step - 1;
-    intervals.push((numbered[i].time - numbered[i - 1].time) / Math.max(1, step));
-    rtp.push(((numbered[i].rtp - numbered[i - 1].rtp) | 0) / 90 / Math.max(1, step));
+    if (numbered[i].number < numbered[i - 1].number) backwards += 1;
+    const step = Math.max(1, numbered[i].presented - numbered[i - 1].presented);  // frames without a callback lie between
+    intervals.push((numbered[i].time - numbered[i - 1].time) / step);
+    rtp.push(((numbered[i].rtp - numbered[i - 1].rtp) | 0) / 90 / step);
   }
+  const span = numbered.length > 0 ? numbered.at(-1).number - numbered[0].number + 1 : 0;
+  const shown = numbered.length > 0 ? numbered.at(-1).presented - numbered[0].presented + 1 : 0;
   const mean = intervals.reduce((sum, value) => sum + value, 0) / intervals.length;
   const median = quantile(intervals, 0.5);
   return {
-    frames: numbered.length, unreadable: frames.length - numbered.length, missing, again, backwards,
+    frames: numbered.length, unreadable: frames.filter((frame) => frame.number === null).length,
+    missing: Math.max(0, span - shown), again: Math.max(0, shown - span), backwards,
     mean, p50: median, p95: quantile(intervals, 0.95), max: Math.max(...intervals),
     late: intervals.filter((value) => value > 1.5 * Math.max(median, mean) + 1).length / intervals.length,
     rtp: { p50: quantile(rtp, 0.5), p95: quantile(rtp, 0.95), max: Math.max(...rtp) },

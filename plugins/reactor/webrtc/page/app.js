@@ -210,8 +210,12 @@ connection.addEventListener('message', ({ detail: message }) => {
 });
 
 function command(detail) {
-  const ref = reactivity.sent(detail.time);
-  detail.sent = connection.send({ scope: 'application', data: detail.object, ref });
+  const message = { scope: 'application', data: detail.object, ref: reactivity.sent(detail.time) };
+  detail.sent = connection.send(message);
+  if (!detail.sent) {
+    reactivity.refused(message);
+    if (connection.canSend) detail.problem = `Too large: this connection takes messages of at most ${connection.room} bytes.`;
+  }
 }
 
 controls.addEventListener('command', ({ detail }) => command(detail));

@@ -58,10 +58,19 @@ export class Connection extends EventTarget {
     return this.channel?.readyState === 'open';
   }
 
-  /** Sends one object; false when there is no open channel. */
+  /** Bytes that one message may have, with its envelope. */
+  get room() {
+    return this.pc?.sctp?.maxMessageSize ?? Infinity;
+  }
+
+  /** Sends one object; false when there is no open channel, or the object is larger than the two sides have agreed on. */
   send(object) {
     if (!this.canSend) return false;
-    this.channel.send(JSON.stringify(object));
+    try {
+      this.channel.send(JSON.stringify(object));
+    } catch {
+      return false;
+    }
     this.dispatchEvent(new CustomEvent('sent', { detail: object }));
     return true;
   }

@@ -127,10 +127,10 @@ export class Console extends EventTarget {
       this.say(error, true);
       return;
     }
-    const sent = { object, time, sent: false };
+    const sent = { object, time, sent: false, problem: 'Not sent: there is no connection.' };
     this.dispatchEvent(new CustomEvent('command', { detail: sent }));
     if (!sent.sent) {
-      this.say('Not sent: there is no connection.', true);
+      this.say(sent.problem, true);
       return;
     }
     if (this.history.at(-1) !== text) this.history.push(text);
