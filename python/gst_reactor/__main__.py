@@ -64,5 +64,10 @@ def main(argv=None):
     return runner.main(options)
 
 
-if __name__ == "__main__":
+def script():
+    """The command `gst-reactor`."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    script()

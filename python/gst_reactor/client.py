@@ -391,7 +391,7 @@ class Context:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return None
-                if not self._events:
+                if self._deliverable() is None:
                     self._changed.wait(0.5 if left is None else min(left, 0.5))
 
     def serve_again(self):
@@ -429,7 +429,7 @@ class Context:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                if not self._events and self._alive():
+                if self._deliverable() is None and self._alive():
                     self._changed.wait(left)
 
     def _note_session(self, session, reason=None):
@@ -490,6 +490,15 @@ class Context:
                     return None
                 self._changed.wait(left)
 
+    def _next_event(self):
+        """Index of the next event that has a handler, or None. Under the lock."""
+        return next((i for i, (kind, _) in enumerate(self._events)
+                     if kind != "command" or self.on_command is not None), None)
+
+    def _deliverable(self):
+        """The same for those who wait: None while a handler runs, which delivers what follows itself."""
+        return None if self._delivering is not None else self._next_event()
+
     def _deliver(self):
         """Calls handlers for what has come. Not re-entered by a handler that calls us."""
         me = threading.get_ident()
@@ -500,8 +509,7 @@ class Context:
         try:
             while True:
                 with self._changed:
-                    index = next((i for i, (kind, _) in enumerate(self._events)
-                                  if kind != "command" or self.on_command is not None), None)
+                    index = self._next_event()
                     if index is None:
                         return
                     kind, what = self._events[index]

@@ -504,6 +504,17 @@ class Commanding(ClientCase):
                 time.sleep(0.01)
         self.assertFalse(context.should_stop())
 
+    def test_waiting_costs_nothing_while_commands_wait_to_be_polled(self):
+        source, context = self.both()
+        self.command(source, 1)
+        deadline = time.monotonic() + 2
+        while not context._events and time.monotonic() < deadline:
+            time.sleep(0.01)
+        spent = time.process_time()
+        self.assertFalse(context.wait(0.5))
+        self.assertLess(time.process_time() - spent, 0.2)
+        self.assertEqual(context.poll_command().id, 1)
+
     def test_a_flood_that_nobody_reads_is_bounded(self):
         source, context = self.both()
         for id in range(client.EVENT_QUEUE + 50):

@@ -5,6 +5,7 @@ import ctypes
 import gc
 import os
 import re
+import tempfile
 import threading
 import time
 import unittest
@@ -12,7 +13,7 @@ import unittest
 from gi_case import Gst, Pipeline, PipelineCase, numpy, pull
 
 import gst_reactor
-from gst_reactor import get_ctx
+from gst_reactor import get_ctx, plot
 from gst_reactor.pipeline import GLib, GstReactor, attach
 from gst_reactor.model import set_ctx
 
@@ -472,6 +473,31 @@ class Sessions(PipelineCase):
         self.assertTrue(pipeline.ended.wait(5))
         self.assertIn("identity", pipeline.error)
         self.assertTrue(pipeline.context.should_stop())
+
+
+class Gil(PipelineCase):
+    def test_frames_leave_on_time_while_python_is_stuck(self):
+        """A model that holds the GIL in C code, as some extension modules do, delays nobody's frames."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "trace.csv")
+            pipeline = self.play(f"reactorsrc ! reactorpace trace-location={path} ! fakesink sync=false")
+            array = numpy.zeros((12, 16, 16, 3), numpy.uint8)
+            for _ in range(3):
+                pipeline.context.emit_block(array)
+                time.sleep(0.4)
+            pipeline.context.emit_block(array)
+            stuck = ctypes.PyDLL(None).usleep
+            began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            stuck(400_000)  # PyDLL keeps the GIL
+            held = (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - began) / 1e9
+            time.sleep(0.2)
+            pipeline.stop()
+            trace = plot.Trace(path)
+            last = trace.arrivals[-1][0]
+            late = sorted(t - planned for t, block, index, planned in trace.releases if last < t < last + held)
+            self.assertGreater(len(late), 3)
+            self.assertLess(late[len(late) // 2], 0.02)
+            self.assertLess(late[-1], held / 2)
 
 
 class Memory(PipelineCase):
