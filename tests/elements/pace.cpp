@@ -256,10 +256,10 @@ GST_START_TEST(a_held_producer_goes_on_when_there_is_room) {
     f.run_to(t);
     f.push({.frames = 12, .number = k});
     while (!f.idle()) {
-      const auto wake = f.next_wake();
-      ck_assert(wake);
-      f.wake_at(*wake);
-      std::this_thread::sleep_for(1ms);
+      // Far off is the repeat of the held frame: then the push is about to return.
+      const auto wake = f.next_wake(10);
+      if (wake && *wake < f.now() + GST_SECOND) f.wake_at(*wake);
+      std::this_thread::sleep_for(100us);
     }
     t = f.now() + 20 * kMs;
   }
@@ -291,9 +291,9 @@ GST_START_TEST(a_producer_that_does_not_wait_is_thinned_and_counted) {
       ck_assert_uint_gt(frames[i].block * 100 + frames[i].index,
                         frames[i - 1].block * 100 + frames[i - 1].index);
     }
-    // Once the rate is known, nothing is older than the bound.
+    // Nothing that is shown is older than the bound.
     for (const auto& frame : frames)
-      if (frame.block > 9) ck_assert_uint_le(frame.pts, frame.block * 100 * kMs + 300 * kMs);
+      ck_assert_uint_le(frame.pts, frame.block * 100 * kMs + 200 * kMs);
   }
 }
 GST_END_TEST
