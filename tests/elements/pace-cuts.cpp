@@ -199,7 +199,7 @@ GST_START_TEST(black_is_black_in_every_format) {
     const auto wake = f.next_wake();
     ck_assert(wake);
     f.wake_at(*wake);
-    GstBuffer* black = gst_harness_pull(f.h);
+    GstBuffer* black = f.pull();
     ck_assert_uint_eq(gst_buffer_get_size(black), info.size);
     std::vector<guint8> begin(f_.begin.size());
     gst_buffer_extract(black, 0, begin.data(), begin.size());
@@ -265,7 +265,7 @@ GST_START_TEST(a_key_unit_request_shows_the_held_frame_at_once) {
   f.next_wake();
   gst_test_clock_set_time(f.clock, 90000 * kMs);
   gst_harness_push_upstream_event(f.h, key_unit_request());
-  GstBuffer* buffer = gst_harness_pull(f.h);
+  GstBuffer* buffer = f.pull();
   const Frame repeat = Fixture::parse(buffer);
   gst_buffer_unref(buffer);
   ck_assert(repeat.repeat());
@@ -329,7 +329,7 @@ GST_START_TEST(a_held_frame_gives_the_blocks_memory_back) {
     f.wake_at(*copy);
     ck_assert(eventually([] { return released == 1; }));
     gst_harness_push_upstream_event(f.h, key_unit_request());
-    GstBuffer* shown = gst_harness_pull(f.h);
+    GstBuffer* shown = f.pull();
     ck_assert_uint_eq(Fixture::parse(shown).value, 33);
     gst_buffer_unref(shown);
     ck_assert_uint_eq(a.value, 33);
@@ -375,8 +375,9 @@ GST_START_TEST(serialized_events_keep_their_place_between_frames) {
   // The order in which things left is seen by a probe.
   static std::vector<std::string> order;
   order.clear();
+  g_autoptr(GstPad) src = gst_element_get_static_pad(f.pace, "src");
   gst_pad_add_probe(
-      f.h->sinkpad,
+      src,
       static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
       [](GstPad*, GstPadProbeInfo* info, gpointer) {
         order.push_back(info->type & GST_PAD_PROBE_TYPE_BUFFER
@@ -386,6 +387,7 @@ GST_START_TEST(serialized_events_keep_their_place_between_frames) {
       },
       nullptr, nullptr);
   f.run_to(2000 * kMs);
+  ck_assert_uint_eq(f.stat("shown"), 4);
   const std::vector<std::string> tail(order.end() - 5, order.end());
   ck_assert(tail ==
             (std::vector<std::string>{"frame", "tag", "custom-downstream", "frame", "frame"}));
@@ -450,7 +452,7 @@ GST_START_TEST(a_flush_between_two_sizes_is_black_in_the_new_one) {
   const auto wake = f.next_wake();
   ck_assert(wake);
   f.wake_at(*wake);
-  GstBuffer* black = gst_harness_pull(f.h);
+  GstBuffer* black = f.pull();
   ck_assert_uint_eq(gst_buffer_get_size(black), 16 * 4 * 3);
   gst_buffer_unref(black);
 }

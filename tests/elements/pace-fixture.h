@@ -5,9 +5,11 @@
 // tells it to, since a push may be held.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -111,6 +113,7 @@ class Fixture {
     // The harness plays at once, with the system's clock: begin again with ours.
     gst_element_set_state(h->element, GST_STATE_READY);
     gst_element_set_state(h->element, GST_STATE_PLAYING);
+    gst_pad_add_probe(h->sinkpad, GST_PAD_PROBE_TYPE_BUFFER, take, this, nullptr);
     if (caps) gst_harness_set_src_caps_str(h, kCaps);
     model = std::thread([this] { run(); });
   }
@@ -122,6 +125,7 @@ class Fixture {
     }
     gst_element_set_state(h->element, GST_STATE_NULL);  // releases a push that is held
     model.join();
+    collect();
     gst_object_unref(clock);
     gst_object_unref(pace);
     gst_harness_teardown(h);
@@ -209,14 +213,30 @@ class Fixture {
     }
     return f;
   }
+  // The next buffer that has come out already; null when there is none.
+  GstBuffer* try_pull() {
+    const std::lock_guard lock(out_mutex);
+    if (out.empty()) return nullptr;
+    GstBuffer* buffer = out.front();
+    out.pop_front();
+    return buffer;
+  }
+  // The same, waited for, without moving time.
+  GstBuffer* pull() {
+    GstBuffer* buffer = nullptr;
+    ck_assert(eventually([&] { return (buffer = try_pull()) != nullptr; }));
+    return buffer;
+  }
+  static Frame consume(GstBuffer* buffer) {
+    Frame f = parse(buffer);
+    gst_buffer_unref(buffer);
+    f.buffer = nullptr;
+    return f;
+  }
   // Everything that came out until now. The buffers are gone.
   std::vector<Frame> collect() {
     std::vector<Frame> frames;
-    while (GstBuffer* buffer = gst_harness_try_pull(h)) {
-      frames.push_back(parse(buffer));
-      gst_buffer_unref(buffer);
-      frames.back().buffer = nullptr;
-    }
+    while (GstBuffer* buffer = try_pull()) frames.push_back(consume(buffer));
     return frames;
   }
   // Time moves until a frame comes out.
@@ -224,12 +244,7 @@ class Fixture {
     const auto until = std::chrono::steady_clock::now() + 20s;
     while (std::chrono::steady_clock::now() < until) {
       const auto wake = next_wake(10);
-      if (GstBuffer* buffer = gst_harness_try_pull(h)) {
-        Frame f = parse(buffer);
-        gst_buffer_unref(buffer);
-        f.buffer = nullptr;
-        return f;
-      }
+      if (GstBuffer* buffer = try_pull()) return consume(buffer);
       if (wake) wake_at(*wake);
     }
     ck_abort_msg("no frame");
@@ -287,6 +302,17 @@ class Fixture {
     }
   }
 
+  // In place of the harness's queue, whose lock a thread sanitizer does not see.
+  static GstPadProbeReturn take(GstPad*, GstPadProbeInfo* info, gpointer self) {
+    Fixture& f = *static_cast<Fixture*>(self);
+    const std::lock_guard lock(f.out_mutex);
+    f.out.push_back(GST_PAD_PROBE_INFO_BUFFER(info));
+    info->data = nullptr;
+    return GST_PAD_PROBE_HANDLED;
+  }
+
+  std::mutex out_mutex;
+  std::deque<GstBuffer*> out;
   std::thread model;
   std::mutex mutex;
   std::condition_variable changed;

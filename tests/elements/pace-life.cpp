@@ -365,15 +365,22 @@ GST_START_TEST(a_relinked_sink_gets_the_stream_again) {
     add_meta(b, {.frames = 1}, 0);
     return gst_pad_push(h->srcpad, b) == GST_FLOW_NOT_LINKED;
   }));
-  gst_harness_add_element_src_pad(h, gst_element_get_static_pad(pace, "src"));
+  static std::atomic<int> came;
+  came = 0;
   g_autoptr(GstPad) src = gst_element_get_static_pad(pace, "src");
+  gst_harness_add_element_src_pad(h, src);
+  gst_pad_add_probe(
+      h->sinkpad, GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo*, gpointer) {
+        ++came;
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
   gst_pad_send_event(src, gst_event_new_reconfigure());
   auto* b = new_frame(2);
   add_meta(b, {.frames = 1, .number = 1}, 0);
   ck_assert_int_eq(gst_pad_push(h->srcpad, b), GST_FLOW_OK);
-  GstBuffer* out = gst_harness_pull(h);
-  ck_assert(out != nullptr);
-  gst_buffer_unref(out);
+  ck_assert(eventually([] { return came > 0; }));
   gst_harness_teardown(h);
 }
 GST_END_TEST

@@ -189,7 +189,7 @@ GST_START_TEST(frames_keep_their_provenance_and_get_time_stamps) {
   const auto wake = f.next_wake();
   ck_assert(wake);
   f.wake_at(*wake);
-  GstBuffer* buffer = gst_harness_pull(f.h);
+  GstBuffer* buffer = f.pull();
   const Frame b = Fixture::parse(buffer);
   ck_assert(!b.discont && !GST_CLOCK_TIME_IS_VALID(GST_BUFFER_DTS(buffer)));
   ck_assert_uint_eq(b.block, 41);
@@ -206,7 +206,7 @@ GST_START_TEST(frames_share_the_memory_of_the_block) {
   GstMemory* memory = gst_buffer_peek_memory(gst_buffer_list_get(list, 0), 0);
   f.act([&] { gst_pad_push_list(f.h->srcpad, list); });
   ck_assert(f.next_wake());
-  GstBuffer* out = gst_harness_pull(f.h);
+  GstBuffer* out = f.pull();
   ck_assert_ptr_eq(gst_buffer_peek_memory(out, 0), memory);
   ck_assert(gst_buffer_is_writable(out));
   gst_buffer_unref(out);
