@@ -13,10 +13,11 @@ import hashlib
 import math
 import random
 import time
+import typing
 
 import numpy
 
-from .commands import CommandError, Field, command
+from .commands import Field, command
 from .model import VideoModel, get_ctx
 
 WIDTH, HEIGHT = 1280, 704
@@ -436,11 +437,9 @@ class DemoModel(VideoModel):
     # -- commands
 
     @command("scene", description="Changes the picture")
-    def set_scene(self, name: str = Field("aurora", description="aurora, dunes, tunnel, ripples or city")):
+    def set_scene(self, name: typing.Literal[SCENES + ("next",)] = "aurora"):
         if name == "next":
             name = SCENES[(SCENES.index(self.scene) + 1) % len(SCENES)]
-        if name not in SCENES:
-            raise CommandError(f"name: expected one of {', '.join(SCENES)} or next, got {name!r}", "name", "invalid")
         self.scene = name
         get_ctx().send({"type": "scene", "data": {"name": name}})
 

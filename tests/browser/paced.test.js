@@ -114,6 +114,9 @@ test('pause holds the last frame, resume goes on at once at the same rate', asyn
   assert.equal(numbers.size, 1, `the picture moved: ${[...numbers]}`);
   assert.notEqual(held[0].number, null);
   assert.equal((await page.evaluate(() => probe.now())).number, held[0].number, 'the last frame is still on screen');
+  // Held frames are sent again under new timestamps: each is still known as the last frame of its block.
+  const repeats = await page.evaluate(() => reactor.frames.displayed.slice(-3).map(({ block, index, repeat }) => ({ block, index, repeat })));
+  assert.ok(repeats.every(({ block, index, repeat }) => repeat && index === 11 && block === repeats[0].block), brief(repeats));
   await command(page, 'resume');
   await page.waitForFunction((last) => probe.now().number > last, held[0].number, { timeout: 2500 });
   const again = judge(await watch(page, 2500));
@@ -152,6 +155,8 @@ test('black is seen as black, and the next block after it', async () => {
   await sleep(1200);
   const dark = await watch(page, 1000);
   assert.ok(dark.every((frame) => frame.mean.every((level) => level < 12)), 'it stays black');
+  const { black, block } = await page.evaluate(() => reactor.frames.displayed.at(-1));
+  assert.ok(black && block === null, 'the page knows that this picture is of no block');
   await command(page, 'resume');
   await page.waitForFunction(() => probe.now().number !== null, null, { timeout: 3000 });
 });

@@ -42,7 +42,7 @@ test('a session is shown: picture, figures and chart, without a fault', async ()
   assert.match(await status(), /Live/);
   assert.equal(await covered(), false);
   assert.match(await page.textContent('#format'), /VP8/);
-  assert.match(await page.textContent('#m-queue'), /^\s*Queue\s*7\s*frames/);
+  assert.match(await page.textContent('#m-queue'), /^\s*Queued frames\s*7\s*290 ms/);
   const painted = await page.evaluate(() => {
     const canvas = document.getElementById('chart');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

@@ -413,7 +413,8 @@ Peer::Events Host::events_for(const std::string& viewer, std::uint64_t serial) {
     Link* link = link_of(viewer, serial);
     if (!link) return;
     std::string data =
-        "{\"rtp\":" + std::to_string(note.rtp) + ",\"block\":" + std::to_string(note.block) +
+        "{\"rtp\":" + std::to_string(note.rtp) +
+        ",\"block\":" + (note.black ? std::string("null") : std::to_string(note.block)) +
         ",\"index\":" + std::to_string(note.index) + ",\"count\":" + std::to_string(note.count) +
         ",\"command\":" + std::to_string(note.command);
     const auto time = [&](const char* name, std::uint64_t value) {

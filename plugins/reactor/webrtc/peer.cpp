@@ -228,12 +228,13 @@ GstPadProbeReturn Peer::note_frame(GstPad*, GstPadProbeInfo* info, gpointer data
   GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
   ref->note.reset();
   const GstReactorFrameMeta* meta = gst_buffer_get_reactor_frame_meta(buffer);
-  if (!meta || meta->flags & (GST_REACTOR_FRAME_REPEAT | GST_REACTOR_FRAME_BLACK))
-    return GST_PAD_PROBE_OK;
+  if (!meta || meta->flags & GST_REACTOR_FRAME_REPEAT) return GST_PAD_PROBE_OK;
+  const bool black = meta->flags & GST_REACTOR_FRAME_BLACK;
   // Once a block, and for every frame that has something of its own to say.
-  if (meta->block == ref->last_block && !meta->json) return GST_PAD_PROBE_OK;
+  if (!black && meta->block == ref->last_block && !meta->json) return GST_PAD_PROBE_OK;
   ref->last_block = meta->block;
   FrameNote note;
+  note.black = black;
   note.block = meta->block;
   note.index = meta->index;
   note.count = meta->count;

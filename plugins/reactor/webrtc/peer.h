@@ -30,6 +30,7 @@ namespace reactor::webrtc {
 // Which picture an RTP timestamp shows.
 struct FrameNote {
   std::uint32_t rtp = 0;
+  bool black = false;  // of no block: the picture was cut to black
   std::uint64_t block = 0;
   unsigned index = 0;
   unsigned count = 0;

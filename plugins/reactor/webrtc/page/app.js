@@ -286,7 +286,7 @@ function showMetrics() {
   metric('m-even', ms(shown.p50), Number.isFinite(shown.p95) ? `p95 ${fixed(shown.p95, 0)} · ${percent(shown.late)} late` : '', shown.late > 0.05 ? 'warn' : '');
   metric('m-hold', shown.longest > 0 ? ms(shown.longest) : '–', shown.holding ? 'holding' : shown.longest > 0 ? 'in 5 s' : '', shown.holding ? 'warn' : '');
   const queued = pacing['queue-frames'];
-  metric('m-queue', Number.isFinite(queued) ? String(queued) : '–', Number.isFinite(queued) ? `frames · ${ms(pacing['queue-time'] / 1e6)}` : '');
+  metric('m-queue', Number.isFinite(queued) ? String(queued) : '–', Number.isFinite(queued) ? ms(pacing['queue-time'] / 1e6) : '');
   // The pacer knows it of every frame; without one the page knows it of each block's first.
   const first = frames.addedLatency(now);
   const added = Number.isFinite(pacing['latency-mean']) ? { mean: pacing['latency-mean'] / 1e6, p95: pacing['latency-p95'] / 1e6 } : { mean: first.p50, p95: first.p95 };

@@ -105,7 +105,8 @@ export class Console extends EventTarget {
       if (QUIET.has(value?.type)) item.classList.add('chatty');
       if (value?.type === 'error') item.classList.add('error');
     }
-    const text = JSON.stringify(value);
+    // Spaces after commas and colons: where a line may break.
+    const text = JSON.stringify(value, null, 1)?.replace(/\n */g, ' ') ?? String(value);
     if (text.length <= ONE_LINE) {
       item.append(element('code', { className: 'body', textContent: text }));
     } else {
