@@ -31,7 +31,7 @@ std::string HttpReply::header(const std::string& name) const {
 }
 
 HttpReply http(unsigned port, const std::string& method, const std::string& path,
-               const std::string& body, const std::string& type) {
+               const std::string& body, const std::string& type, const std::string& token) {
   HttpReply reply;
   g_autoptr(GSocketClient) client = g_socket_client_new();
   g_socket_client_set_timeout(client, 10);
@@ -42,6 +42,7 @@ HttpReply http(unsigned port, const std::string& method, const std::string& path
                         " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
                         "\r\nConnection: close\r\n";
   if (!type.empty()) request += "Content-Type: " + type + "\r\n";
+  if (!token.empty()) request += "Authorization: Bearer " + token + "\r\n";
   request += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   GOutputStream* out = g_io_stream_get_output_stream(G_IO_STREAM(connection));
   if (!g_output_stream_write_all(out, request.data(), request.size(), nullptr, nullptr, nullptr))
@@ -157,7 +158,7 @@ bool TestViewer::accept(const std::string& answer) {
 bool TestViewer::connect() {
   const std::string sdp = offer();
   if (sdp.empty()) return false;
-  reply_ = http(port_, "POST", "/whep", sdp, "application/sdp");
+  reply_ = http(port_, "POST", "/whep", sdp, "application/sdp", options_.token);
   return reply_.status == 201 && accept(reply_.body);
 }
 
@@ -167,7 +168,7 @@ std::string TestViewer::location() const {
 }
 
 HttpReply TestViewer::remove() {
-  return http(port_, "DELETE", location());
+  return http(port_, "DELETE", location(), {}, {}, options_.token);
 }
 
 bool TestViewer::wait_until(const std::function<bool()>& condition, double seconds) {
@@ -227,6 +228,13 @@ std::string TestViewer::wait_message(const std::string& text, double seconds) {
     return false;
   });
   return found;
+}
+
+std::size_t TestViewer::count_messages(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::count_if(
+      messages_.begin(), messages_.end(),
+      [&](const std::string& message) { return message.find(text) != std::string::npos; }));
 }
 
 void TestViewer::send(const std::string& text) {

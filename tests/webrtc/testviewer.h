@@ -24,7 +24,8 @@ struct HttpReply {
 };
 
 HttpReply http(unsigned port, const std::string& method, const std::string& path,
-               const std::string& body = {}, const std::string& type = {});
+               const std::string& body = {}, const std::string& type = {},
+               const std::string& token = {});
 
 // One decoded picture.
 struct Picture {
@@ -52,6 +53,7 @@ class TestViewer {
     std::string codec = "VP8";
     bool data_channel = true;
     bool decode = true;
+    std::string token;        // sent as Authorization: Bearer
     std::string mangle_from;  // replaced in the offer before it is sent…
     std::string mangle_to;    // …by this
   };
@@ -76,6 +78,7 @@ class TestViewer {
   bool wait_pictures(std::size_t count, double seconds = 10);
   // Waits for a message that contains `text`; empty when none came.
   std::string wait_message(const std::string& text, double seconds = 10);
+  std::size_t count_messages(const std::string& text);  // that contain it
   bool wait_until(const std::function<bool()>& condition, double seconds);
   void send(const std::string& text);
 

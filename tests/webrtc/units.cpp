@@ -27,8 +27,15 @@ using namespace std::chrono_literals;
 
 // ---- the gate ----
 
+static GateLimits limits(std::size_t frames, std::size_t bytes) {
+  GateLimits result;
+  result.frames = frames;
+  result.bytes = bytes;
+  return result;
+}
+
 static Gate<int> open_gate(std::size_t frames = 3) {
-  Gate<int> gate({frames, 1000});
+  Gate<int> gate(limits(frames, 1000));
   gate.set_shut(false);
   gate.push(0, true, 1);
   gate.pop();
@@ -36,7 +43,7 @@ static Gate<int> open_gate(std::size_t frames = 3) {
 }
 
 GST_START_TEST(a_gate_opens_with_a_key_frame_only) {
-  Gate<int> gate({3, 1000});
+  Gate<int> gate(limits(3, 1000));
   fail_unless_equals_int(static_cast<int>(gate.push(1, true, 1).dropped.size()), 1);  // shut
   fail_unless(gate.set_shut(false).request_key);
   fail_unless_equals_int(static_cast<int>(gate.push(2, false, 1).dropped.size()), 1);
@@ -97,12 +104,24 @@ GST_START_TEST(bytes_count_as_well_as_frames) {
 }
 GST_END_TEST
 
+GST_START_TEST(what_has_waited_too_long_is_stale_unless_it_is_a_held_picture) {
+  Gate<int> moving = open_gate(1000);
+  int passed = 0;
+  while (moving.push(passed, false, 0, 40'000'000U * static_cast<unsigned>(passed)).dropped.empty())
+    passed++;
+  fail_unless_equals_int(passed, 11);  // 400 ms at 25 fps
+  Gate<int> held = open_gate(1000);
+  for (unsigned i = 0; i < 6; i++)  // two a second
+    fail_unless(held.push(static_cast<int>(i), false, 0, 500'000'000UL * i).dropped.empty());
+}
+GST_END_TEST
+
 // Random sequences: whatever happens, what comes out is a key frame or the direct successor of the
 // frame before it. Mutants: keep deltas behind a superseded key frame; forget to close.
 GST_START_TEST(what_comes_out_can_always_be_decoded) {
   g_autoptr(GRand) random = g_rand_new_with_seed(7);
   for (int round = 0; round < 300; round++) {
-    Gate<int> gate({static_cast<std::size_t>(g_rand_int_range(random, 1, 6)), 100});
+    Gate<int> gate(limits(static_cast<std::size_t>(g_rand_int_range(random, 1, 6)), 100));
     int last = -10;
     std::vector<bool> keys;
     for (int i = 0; i < 200; i++) {
@@ -496,6 +515,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_stuck_viewer_asks_for_one_key_frame_when_it_moves_again);
   tcase_add_test(tc, a_key_frame_that_waits_survives_an_overflow);
   tcase_add_test(tc, bytes_count_as_well_as_frames);
+  tcase_add_test(tc, what_has_waited_too_long_is_stale_unless_it_is_a_held_picture);
   tcase_add_test(tc, what_comes_out_can_always_be_decoded);
   tcase_add_test(tc, a_session_lives_from_the_first_viewer_to_the_grace_after_the_last);
   tcase_add_test(tc, a_viewer_who_comes_back_in_time_finds_the_same_session);

@@ -19,7 +19,9 @@
 namespace reactor::webrtc {
 
 struct GateLimits {
-  std::size_t frames = 60;              // waiting; two seconds at 30 fps
+  std::size_t frames = 60;           // waiting
+  std::uint64_t span = 400'000'000;  // ns from the oldest to the newest that wait: older is stale…
+  std::size_t span_frames = 6;       // …unless there are no more than these: a held picture
   std::size_t bytes = 4 * 1024 * 1024;  // waiting; several key frames at HD
 };
 
@@ -54,14 +56,17 @@ class Gate {
     return outcome;
   }
 
-  Outcome push(Item item, bool key, std::size_t size) {
+  // `time` in ns, of any origin.
+  Outcome push(Item item, bool key, std::size_t size, std::uint64_t time = 0) {
     Outcome outcome;
     if (shut_ || (!open_ && !key)) {
       counts_.waiting++;
       outcome.dropped.push_back(std::move(item));
       return outcome;
     }
-    const bool full = queue_.size() >= limits_.frames || bytes_ + size > limits_.bytes;
+    const bool stale = queue_.size() >= limits_.span_frames && time > queue_.front().time &&
+                       time - queue_.front().time > limits_.span;
+    const bool full = stale || queue_.size() >= limits_.frames || bytes_ + size > limits_.bytes;
     if (key && (full || !open_)) {
       // A complete picture supersedes whatever the viewer has not got yet.
       drop_all(outcome, counts_.overflow);
@@ -72,7 +77,7 @@ class Gate {
       outcome.dropped.push_back(std::move(item));
       return outcome;
     }
-    queue_.push_back({std::move(item), size, key});
+    queue_.push_back({std::move(item), size, key, time});
     bytes_ += size;
     return outcome;
   }
@@ -116,6 +121,7 @@ class Gate {
     Item item;
     std::size_t size;
     bool key;
+    std::uint64_t time;
   };
 
   void drop_all(Outcome& outcome, std::uint64_t& counter) {

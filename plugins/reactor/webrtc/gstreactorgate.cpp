@@ -57,10 +57,11 @@ GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   GstReactorGate* self = GST_REACTOR_GATE(parent);
   const bool key = !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
   const gsize size = gst_buffer_get_size(buffer);
+  const auto now = static_cast<guint64>(g_get_monotonic_time()) * 1000;
   Gate<GstBuffer*>::Outcome outcome;
   {
     std::lock_guard lock(self->state->mutex);
-    outcome = self->state->gate.push(buffer, key, size);
+    outcome = self->state->gate.push(buffer, key, size, now);
   }
   self->state->wake.notify_one();
   if (!outcome.dropped.empty())

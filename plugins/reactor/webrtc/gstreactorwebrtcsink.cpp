@@ -39,6 +39,8 @@ enum {
   PROP_CORS_ORIGINS,
   PROP_TLS_CERTIFICATE,
   PROP_SESSION_GRACE,
+  PROP_CONNECT_TIMEOUT,
+  PROP_SILENCE_TIMEOUT,
   PROP_MAX_VIEWERS,
   PROP_CODEC,
   PROP_BITRATE,
@@ -144,6 +146,14 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* ps
       case PROP_SESSION_GRACE:
         state.config.session_grace = std::chrono::nanoseconds(g_value_get_uint64(value));
         break;
+      case PROP_CONNECT_TIMEOUT:
+        state.config.connect_timeout =
+            std::chrono::milliseconds(g_value_get_uint64(value) / GST_MSECOND);
+        break;
+      case PROP_SILENCE_TIMEOUT:
+        state.config.silence_timeout =
+            std::chrono::milliseconds(g_value_get_uint64(value) / GST_MSECOND);
+        break;
       case PROP_MAX_VIEWERS:
         http.max_viewers = g_value_get_uint(value);
         break;
@@ -229,6 +239,14 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
       break;
     case PROP_SESSION_GRACE:
       g_value_set_uint64(value, static_cast<guint64>(state.config.session_grace.count()));
+      break;
+    case PROP_CONNECT_TIMEOUT:
+      g_value_set_uint64(value,
+                         static_cast<guint64>(state.config.connect_timeout.count()) * GST_MSECOND);
+      break;
+    case PROP_SILENCE_TIMEOUT:
+      g_value_set_uint64(value,
+                         static_cast<guint64>(state.config.silence_timeout.count()) * GST_MSECOND);
       break;
     case PROP_MAX_VIEWERS:
       g_value_set_uint(value, http.max_viewers);
@@ -508,6 +526,17 @@ void install_properties(GObjectClass* klass) {
       g_param_spec_uint64("session-grace", "Session grace",
                           "How long a session outlives its last viewer, in ns", 0, G_MAXINT64 / 2,
                           30 * GST_SECOND, playing));
+  g_object_class_install_property(
+      klass, PROP_CONNECT_TIMEOUT,
+      g_param_spec_uint64("connect-timeout", "Connect timeout",
+                          "How long a viewer may take from its offer to a connection, in ns",
+                          GST_SECOND, G_MAXINT64 / 2, 20 * GST_SECOND, ready));
+  g_object_class_install_property(
+      klass, PROP_SILENCE_TIMEOUT,
+      g_param_spec_uint64("silence-timeout", "Silence timeout",
+                          "A viewer of whom neither RTCP nor a message came for so long is gone, "
+                          "in ns; browsers report every second, GStreamer every five",
+                          GST_SECOND, G_MAXINT64 / 2, 25 * GST_SECOND, ready));
   g_object_class_install_property(
       klass, PROP_MAX_VIEWERS,
       g_param_spec_uint("max-viewers", "Maximum of viewers",

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kGatherTimeout{2'000};  // host candidates take 1 ms
 
+constexpr const char* kMaxMessageSize = "131072";  // bytes; twice a value's limit
+
 const char* enum_nick(GObject* object, const char* property) {
   GValue value = G_VALUE_INIT;
   g_value_init(&value,
@@ -384,6 +386,13 @@ void Peer::gathered() {
   if (state != GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE && gather_timer_ != 0) return;
   service_->cancel(std::exchange(gather_timer_, 0));
   answered_ = true;
+  // Without it a peer takes 64 KiB for our limit, and a value of that size has an envelope on top.
+  for (guint i = 0; i < gst_sdp_message_medias_len(local->sdp); i++) {
+    auto* media = const_cast<GstSDPMedia*>(gst_sdp_message_get_media(local->sdp, i));
+    if (g_strcmp0(gst_sdp_media_get_media(media), "application") == 0 &&
+        !gst_sdp_media_get_attribute_val(media, "max-message-size"))
+      gst_sdp_media_add_attribute(media, "max-message-size", kMaxMessageSize);
+  }
   g_autofree gchar* text = gst_sdp_message_as_text(local->sdp);
   events_.answered(text);
 }

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// reactorwebrtcsink when viewers or networks do not behave: a branch that is stuck, a process that
+// is killed, an offer that leads nowhere, floods, a second offer, a session after another.
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "testviewer.h"
+
+#include "sinkfixture.h"
+
+#include "expect.h"
+
+using reactor::test::http;
+using reactor::test::SinkFixture;
+using reactor::test::TestViewer;
+
+static std::string own_path;
+
+// A model in the test: one frame every 40 ms, the left half of the grey that `left` says, the right
+// one of another grey each time.
+class Model {
+ public:
+  explicit Model(SinkFixture& sink) : source_(GST_REACTOR_SRC(sink.element("src"))) {
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Model() {
+    stop_ = true;
+    thread_.join();
+    gst_object_unref(source_);
+  }
+  std::atomic<int> left{50};
+
+ private:
+  void run() {
+    constexpr int kWidth = 320, kHeight = 240;
+    std::vector<guint8> frame(kWidth * kHeight * 3);
+    for (int i = 0; !stop_; i++) {
+      for (int y = 0; y < kHeight; y++)
+        for (int x = 0; x < kWidth; x++)
+          for (int c = 0; c < 3; c++)
+            frame[static_cast<std::size_t>((y * kWidth + x) * 3 + c)] =
+                static_cast<guint8>(x < kWidth / 2 ? left.load() : 60 + i % 20 * 8);
+      gst_reactor_src_emit_block_copy(source_, frame.data(), frame.size(), 1, kHeight, kWidth,
+                                      nullptr);
+      g_usleep(40'000);
+    }
+  }
+
+  GstReactorSrc* source_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+// The pad into the payloader of the n-th viewer, counted from 1.
+static GstPad* payloader_pad(SinkFixture& sink, int n) {
+  g_autoptr(GstElement) branch =
+      gst_bin_get_by_name(GST_BIN(sink.sink()), ("viewer-" + std::to_string(n)).c_str());
+  g_autoptr(GstElement) pay = gst_bin_get_by_name(GST_BIN(branch), "pay");
+  return gst_element_get_static_pad(pay, "sink");
+}
+
+static GstPadProbeReturn keep_blocked(GstPad*, GstPadProbeInfo*, gpointer) {
+  return GST_PAD_PROBE_OK;
+}
+
+static void check_stuck_branch(const char* codec, const char* sdp_name) {
+  SinkFixture sink("reactorsrc name=src ! reactorpace", std::string("codec=") + codec);
+  TestViewer::Options options;
+  options.codec = sdp_name;
+  TestViewer stuck(sink.port(), options);
+  fail_unless(stuck.connect() && stuck.wait_connected(), "%s", stuck.reply().body.c_str());
+  TestViewer other(sink.port(), options);
+  fail_unless(other.connect() && other.wait_connected());
+  Model model(sink);
+  fail_unless(stuck.wait_pictures(10) && other.wait_pictures(10));
+
+  g_autoptr(GstPad) pad = payloader_pad(sink, 1);
+  const std::size_t other_before = other.pictures().size();
+  const gulong block = gst_pad_add_probe(
+      pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+      keep_blocked, nullptr, nullptr);
+  g_usleep(700'000);
+  model.left = 200;  // what the stuck viewer misses, and what never changes again
+  g_usleep(800'000);
+  const std::size_t before = stuck.encoded().size();
+  const std::size_t pictures_before = stuck.pictures().size();
+  const auto released = static_cast<GstClockTime>(g_get_monotonic_time()) * 1000;
+  gst_pad_remove_probe(pad, block);
+  fail_unless(stuck.wait_pictures(pictures_before + 15, 10));
+
+  // The frame that was inside the blocked push follows directly on what came before it; the one
+  // after it is a key frame.
+  const auto encoded = stuck.encoded();
+  const std::size_t key = encoded[before].key ? before : before + 1;
+  fail_unless(encoded[key].key, "%s: what came after the block is no key frame", codec);
+  fail_unless(encoded[key].at - released < 500 * GST_MSECOND, "%s: the key frame took %u ms", codec,
+              static_cast<guint>((encoded[key].at - released) / GST_MSECOND));
+  const auto pictures = stuck.pictures();
+  for (std::size_t i = pictures_before + 2; i < pictures.size(); i++)
+    fail_unless(ABS(pictures[i].left[0] - 200) < 6, "%s: picture %d after the block: left is %.1f",
+                codec, static_cast<int>(i - pictures_before), pictures[i].left[0]);
+  const auto others = other.pictures();
+  for (std::size_t i = other_before + 1; i < others.size(); i++)
+    fail_unless(others[i].at - others[i - 1].at < 400 * GST_MSECOND,
+                "%s: the other viewer waited %u ms", codec,
+                static_cast<guint>((others[i].at - others[i - 1].at) / GST_MSECOND));
+  fail_unless(sink.stat_number("dropped-viewer-overflow") > 0);
+}
+
+GST_START_TEST(a_stuck_branch_goes_on_with_a_key_frame_vp8) {
+  check_stuck_branch("vp8", "VP8");
+}
+GST_END_TEST
+
+GST_START_TEST(a_stuck_branch_goes_on_with_a_key_frame_h264) {
+  check_stuck_branch("h264", "H264");
+}
+GST_END_TEST
+
+GST_START_TEST(the_next_session_sees_nothing_of_the_former) {
+  SinkFixture sink("reactorsrc name=src ! reactorpace", "session-grace=300000000");
+  {
+    Model model(sink);
+    model.left = 250;
+    TestViewer first(sink.port());
+    fail_unless(first.connect() && first.wait_pictures(5));
+    sink.send_message("{\"secret\":1}");
+    first.remove();
+    first.close();
+    fail_unless(sink.wait_upstream("ended"));
+  }
+  TestViewer later(sink.port());
+  fail_unless(later.connect() && later.wait_open());
+  g_usleep(700'000);
+  const auto before = later.pictures();
+  for (const auto& picture : before)
+    fail_unless(picture.mean[0] < 10, "not black: %.1f", picture.mean[0]);
+  fail_unless(later.wait_message("secret", 0.1).empty());
+  Model model(sink);
+  fail_unless(later.wait_pictures(before.size() + 4));
+  fail_unless(ABS(later.pictures().back().left[0] - 50) < 6);
+  fail_unless_equals_uint64(sink.stat_number("sessions"), 2);
+}
+GST_END_TEST
+
+GST_START_TEST(a_killed_viewer_is_removed_and_an_idle_offer_too) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
+                   "connect-timeout=2000000000 silence-timeout=12000000000");
+  TestViewer stays(sink.port());
+  fail_unless(stays.connect() && stays.wait_pictures(2));
+  const pid_t victim = fork();
+  if (victim == 0) {
+    execl(own_path.c_str(), own_path.c_str(), "--victim", std::to_string(sink.port()).c_str(),
+          nullptr);
+    _exit(127);
+  }
+  fail_unless(sink.wait_until(
+                  [&] {
+                    const auto events = sink.upstream();
+                    return std::count_if(events.begin(), events.end(),
+                                         [](const std::string& event) {
+                                           return event.compare(0, 6, "joined") == 0;
+                                         }) == 2;
+                  },
+                  20),
+              "the victim never connected");
+  kill(victim, SIGKILL);
+  waitpid(victim, nullptr, 0);
+  // An offer whose client never sends a packet.
+  TestViewer silent(sink.port());
+  const std::string offer = silent.offer();
+  silent.close();
+  fail_unless_equals_int(http(sink.port(), "POST", "/whep", offer, "application/sdp").status, 201);
+  fail_unless_equals_int(static_cast<int>(sink.viewer_count()), 3);
+  fail_unless(sink.wait_until([&] { return sink.viewer_count() == 2; }, 4), "an idle offer stays");
+  fail_unless(sink.wait_until([&] { return sink.viewer_count() == 1; }, 25), "a dead viewer stays");
+  const auto reply = http(sink.port(), "GET", "/stats");
+  fail_unless(reply.body.find("no connection within 2 s") != std::string::npos, "%s",
+              reply.body.c_str());
+  const auto pictures = stays.pictures();
+  for (std::size_t i = 3; i < pictures.size(); i++)
+    fail_unless(pictures[i].at - pictures[i - 1].at < 600 * GST_MSECOND);
+}
+GST_END_TEST
+
+GST_START_TEST(a_flood_on_the_data_channel_is_answered_and_costs_nobody) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_open());
+  for (int i = 0; i < 1000; i++)
+    viewer.send(
+        "{\"scope\":\"application\",\"data\":{\"type\":\"n\",\"data\":" + std::to_string(i) + "}}");
+  fail_unless(!viewer.wait_message("\"code\":\"too-many\"").empty());
+  fail_unless(sink.stat_number("commands") >= 100 && sink.stat_number("commands") < 400,
+              "%u commands passed", static_cast<guint>(sink.stat_number("commands")));
+  g_usleep(1'200'000);
+  viewer.send("{\"scope\":\"runtime\",\"data\":{\"type\":\"ping\",\"data\":{\"n\":7}}}");
+  fail_unless(!viewer.wait_message("\"pong\",\"data\":{\"n\":7}").empty());
+  viewer.send("nonsense");
+  fail_unless(!viewer.wait_message("\"code\":\"json\"").empty());
+  viewer.send(std::string(60000, '['));
+  fail_unless(
+      viewer.wait_until([&] { return viewer.count_messages("\"code\":\"json\"") == 2; }, 5));
+  fail_if(viewer.channel_closed());
+}
+GST_END_TEST
+
+GST_START_TEST(many_messages_arrive_in_order_and_the_largest_too) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_open());
+  for (int i = 0; i < 200; i++) {
+    sink.send_message(("{\"n\":" + std::to_string(i) + "}").c_str());
+    g_usleep(1000);
+  }
+  sink.send_message(("\"" + std::string(65500, 'b') + "\"").c_str());
+  fail_unless(!viewer.wait_message(std::string(65500, 'b')).empty());
+  int next = 0;
+  for (const std::string& message : viewer.messages())
+    if (message.find("\"n\":") != std::string::npos)
+      expect_text(message,
+                  "{\"scope\":\"application\",\"data\":{\"n\":" + std::to_string(next++) + "}}");
+  fail_unless_equals_int(next, 200);
+}
+GST_END_TEST
+
+GST_START_TEST(a_view_only_viewer_watches_and_may_not_command) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
+                   "auth-token=full-token view-token=look-token");
+  TestViewer::Options options;
+  options.token = "look-token";
+  TestViewer viewer(sink.port(), options);
+  fail_unless(viewer.connect() && viewer.wait_open(), "%s", viewer.reply().body.c_str());
+  fail_unless(viewer.wait_pictures(2));
+  fail_unless(!viewer.wait_message("\"role\":\"view\"").empty());
+  viewer.send("{\"scope\":\"application\",\"data\":{\"type\":\"go\"},\"ref\":\"r\"}");
+  const std::string refusal = viewer.wait_message("\"code\":\"view-only\"");
+  fail_unless(refusal.find("\"ref\":\"r\"") != std::string::npos, "%s", refusal.c_str());
+  fail_unless_equals_uint64(sink.stat_number("commands"), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(viewers_come_and_go_at_random) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=25/1",
+                   "max-viewers=3");
+  TestViewer stays(sink.port());
+  fail_unless(stays.connect() && stays.wait_open());
+  for (int i = 0; i < 12; i++) {
+    TestViewer a(sink.port());
+    TestViewer b(sink.port());
+    a.connect();
+    b.connect();
+    if (i % 3 == 0) a.wait_connected(2);
+    if (i % 4 == 0) a.remove();
+    sink.send_message(("{\"round\":" + std::to_string(i) + "}").c_str());
+    b.remove();
+    a.remove();
+  }
+  fail_unless(!stays.wait_message("\"round\":11").empty());
+  fail_unless(sink.wait_until([&] { return sink.viewer_count() == 1; }));
+  fail_unless(sink.error().empty());
+}
+GST_END_TEST
+
+static int be_victim(unsigned port) {
+  gst_init(nullptr, nullptr);
+  TestViewer::Options options;
+  options.decode = false;
+  TestViewer viewer(port, options);
+  if (!viewer.connect()) return 1;
+  g_usleep(60'000'000);
+  return 0;
+}
+
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string(argv[1]) == "--victim")
+    return be_victim(static_cast<unsigned>(std::atoi(argv[2])));
+  own_path = argv[0];
+  gst_check_init(&argc, &argv);
+  Suite* suite = suite_create("robustness");
+  TCase* tc = tcase_create("robustness");
+  tcase_set_timeout(tc, 60);
+  suite_add_tcase(suite, tc);
+  tcase_add_test(tc, a_stuck_branch_goes_on_with_a_key_frame_vp8);
+  tcase_add_test(tc, a_stuck_branch_goes_on_with_a_key_frame_h264);
+  tcase_add_test(tc, the_next_session_sees_nothing_of_the_former);
+  tcase_add_test(tc, a_killed_viewer_is_removed_and_an_idle_offer_too);
+  tcase_add_test(tc, a_flood_on_the_data_channel_is_answered_and_costs_nobody);
+  tcase_add_test(tc, many_messages_arrive_in_order_and_the_largest_too);
+  tcase_add_test(tc, a_view_only_viewer_watches_and_may_not_command);
+  tcase_add_test(tc, viewers_come_and_go_at_random);
+  return gst_check_run_suite(suite, "robustness", __FILE__);
+}
