@@ -99,13 +99,17 @@ class Client:
 class Fakesink:
     """The server process. Use as a context manager."""
 
-    def __init__(self, program, **config):
+    def __init__(self, program, preload=None, prepare=None, **config):
+        """`preload`: a library for LD_PRELOAD; `prepare`: called in the new process before it starts."""
         self.tls = 'tls_certificate' in config
         env = dict(os.environ)
         if self.tls:  # LeakSanitizer stumbles over the threads that GnuTLS leaves running
             env['ASAN_OPTIONS'] = env.get('ASAN_OPTIONS', '') + ':detect_leaks=0'
+        if preload:
+            env['LD_PRELOAD'] = ':'.join(filter(None, [env.get('LD_PRELOAD'), preload]))
         self.process = subprocess.Popen([program, json.dumps(config)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1, env=env)
+                                        stdout=subprocess.PIPE, text=True, bufsize=1, env=env,
+                                        preexec_fn=prepare)
         self.hello = self._line()
         self.port = int(self.hello.split()[1]) if self.hello.startswith('port') else 0
 

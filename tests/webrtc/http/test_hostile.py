@@ -5,7 +5,9 @@ Whatever they do, they get a documented refusal or the end of the connection, no
 behind.
 """
 
+import os
 import random
+import resource
 import socket
 import struct
 import sys
@@ -24,6 +26,13 @@ def _memory(sink):
             return 0
     with open(f'/proc/{sink.process.pid}/statm', encoding='ascii') as file:
         return int(file.read().split()[1]) * 4096
+
+
+def _cpu(sink):
+    """Processor time of the server, in seconds."""
+    with open(f'/proc/{sink.process.pid}/stat', encoding='ascii') as file:
+        fields = file.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def _alive(sink):
@@ -95,6 +104,33 @@ def connections_beyond_the_limit_get_429():
         while sink.fds() > before and time.monotonic() < deadline:
             time.sleep(0.1)
         assert sink.fds() <= before
+
+
+def server_out_of_descriptors_waits_and_recovers():
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))  # noqa: E731
+    with Fakesink(PROGRAM, prepare=limit, keep_alive_ms=1500) as sink:
+        crowd = [sink.client() for _ in range(80)]
+        time.sleep(0.3)
+        before = _cpu(sink)
+        time.sleep(0.8)
+        assert _cpu(sink) - before < 0.4, 'a server that can accept nobody must not spin'
+        for client in crowd:
+            client.close()
+        _alive(sink)
+
+
+def timeouts_do_not_follow_the_wall_clock():
+    with Fakesink(PROGRAM, preload=sys.argv[2], request_ms=700, keep_alive_ms=700,
+                  auth_token='full') as sink:
+        for text, whole in (('', False), ('GET /', True)):
+            client = sink.client()
+            client.send(text)
+            start = time.monotonic()
+            answer = client.read()
+            assert (answer.status == 408) if whole else (answer is None), answer
+            assert 0.5 < time.monotonic() - start < 3
+        wrong = [sink.request('GET', '/stats', {'Authorization': 'Bearer x'}).status for _ in range(12)]
+        assert wrong == [401] * 10 + [429] * 2, wrong
 
 
 def giant_bodies_are_refused_before_they_are_read():

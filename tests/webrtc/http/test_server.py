@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The HTTP server as clients use it: page, WHEP, monitoring, CORS, connections, TLS."""
 
+import http.client
+import http.server
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.parse
+import urllib.request
 
 from fakesink import OFFER, Fakesink, run
 
@@ -171,12 +176,93 @@ def foreign_pages_get_no_cors_and_allowed_ones_all():
         assert stats.status == 200 and 'access-control-allow-origin' not in stats.headers, stats
 
 
-def location_holds_under_a_prefix():
-    """A proxy serves /prefix/whep: the Location is resolved against that URL by the client."""
-    from urllib.parse import urljoin
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    """Serves a sink under /cam/live, as a reverse proxy does that keeps nothing but the path's end."""
+
+    protocol_version = 'HTTP/1.1'
+    target = 0
+
+    def _pass_on(self):
+        assert self.path.startswith('/cam/live/'), self.path
+        body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+        wanted = ('content-type', 'authorization', 'if-match')
+        headers = {name: value for name, value in self.headers.items() if name.lower() in wanted}
+        connection = http.client.HTTPConnection('127.0.0.1', self.target, timeout=10)
+        connection.request(self.command, self.path[len('/cam/live'):], body, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ('connection', 'content-length'):
+                self.send_header(name, value)
+        self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        connection.close()
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _pass_on  # noqa: N815
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+
+def viewer_behind_a_proxy_with_a_prefix_is_found_by_its_location():
     with Fakesink(PROGRAM) as sink:
-        location = sink.whep().headers['location']
-        assert urljoin('https://host/prefix/whep', location) == 'https://host/prefix/' + location
+        _Proxy.target = sink.port
+        proxy = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _Proxy)
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        try:
+            whep = f'http://127.0.0.1:{proxy.server_port}/cam/live/whep'
+            request = urllib.request.Request(whep, OFFER.encode(), {'Content-Type': 'application/sdp'})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert answer.status == 201
+                resource = urllib.parse.urljoin(whep, answer.headers['Location'])
+            assert resource.startswith(whep + '/'), resource
+            remove = urllib.request.Request(resource, method='DELETE')
+            with urllib.request.urlopen(remove, timeout=10) as answer:
+                assert answer.status == 200
+            assert sink.request('GET', '/stats').json == {'viewers': 0}
+            page = urllib.request.urlopen(f'http://127.0.0.1:{proxy.server_port}/cam/live/', timeout=10)
+            part = re.search(r'src="([^"]+)"', page.read().decode()).group(1)
+            urllib.request.urlopen(urllib.parse.urljoin(page.url, part), timeout=10).close()
+            page.close()
+        finally:
+            proxy.shutdown()
+            proxy.server_close()
+
+
+def options_say_what_a_path_takes():
+    with Fakesink(PROGRAM) as sink:
+        whep = sink.request('OPTIONS', '/whep')
+        assert whep.status == 204 and whep.headers['allow'] == 'POST, OPTIONS', whep
+        assert whep.headers['accept-post'] == 'application/sdp', whep
+        viewer = sink.request('OPTIONS', '/whep/0')
+        assert viewer.headers['allow'] == 'PATCH, DELETE, OPTIONS', viewer
+        assert viewer.headers['accept-patch'] == 'application/trickle-ice-sdpfrag', viewer
+        assert sink.request('OPTIONS', '*').status == 204
+        assert sink.request('OPTIONS', '/none').status == 404
+
+
+def all_addresses_and_both_families_are_served():
+    with Fakesink(PROGRAM, host='::1') as sink:
+        client = sink.client(host='::1')
+        assert sink.request('GET', '/healthz', client=client, host=f'[::1]:{sink.port}').status == 200
+    with Fakesink(PROGRAM, host='localhost') as sink:
+        for host in ('127.0.0.1', '::1'):
+            assert sink.request('GET', '/healthz', client=sink.client(host=host)).status == 200
+    for host in ('::', '0.0.0.0'):
+        with Fakesink(PROGRAM, host=host, auth_token='none') as sink:
+            assert sink.request('GET', '/stats', client=sink.client(host='127.0.0.1')).status == 200
+            # The address that was reached is ours by whatever name the loopback interface has for it.
+            client = sink.client(host='127.0.0.2')
+            assert sink.request('GET', '/stats', client=client, host='127.0.0.2').status == 200
+
+
+def misleading_tokens_are_spoken_about():
+    with Fakesink(PROGRAM, view_token='view') as sink:
+        assert 'auth-token' in sink.hello, sink.hello
+    with Fakesink(PROGRAM, auth_token='same', view_token='same') as sink:
+        assert sink.hello.startswith('error') and 'view-token' in sink.hello, sink.hello
 
 
 def connection_is_kept_and_pipelined():
@@ -284,4 +370,5 @@ def same_routes_are_served_over_tls():
 
 
 run({name: test for name, test in list(globals().items())
-     if callable(test) and getattr(test, '__module__', '') == '__main__'})
+     if callable(test) and getattr(test, '__module__', '') == '__main__'
+     and not name.startswith('_')})

@@ -120,6 +120,10 @@ AccessRules::AccessRules(const HttpConfig& config)
     : config_(config), needs_token_(!config.auth_token.empty() && config.auth_token != kNoToken) {}
 
 std::string AccessRules::check_config(const HttpConfig& config) {
+  if (!config.view_token.empty() && config.view_token == config.auth_token) {
+    return "view-token is the same as auth-token, so whoever may watch may also command: make them "
+           "different";
+  }
   if (is_loopback_name(host_of(config.host)) || is_loopback_name(config.host)) return {};
   if (!config.auth_token.empty()) return {};
   return "host=" + config.host +

@@ -59,6 +59,12 @@ HttpStart HttpServer::start(const HttpConfig& config, ViewerHost& host) {
     result.warning = "auth-token=none: everybody who can reach host=" + config.host + " port " +
                      std::to_string(result.port) + " may watch and command the model";
   }
+  const bool no_token = config.auth_token.empty() || config.auth_token == "none";
+  if (no_token && !config.view_token.empty()) {
+    result.warning += std::string(result.warning.empty() ? "" : "; ") +
+                      "view-token restrains nobody as long as auth-token is not set: who comes "
+                      "without a token may do everything";
+  }
   const bool bare_ipv6 = config.host.find(':') != std::string::npos && config.host.front() != '[';
   state->url = (state->listener.tls() ? "https://" : "http://") +
                (bare_ipv6 ? "[" + config.host + "]" : config.host) + ":" +
