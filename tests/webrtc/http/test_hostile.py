@@ -113,7 +113,7 @@ def server_out_of_descriptors_waits_and_recovers():
         time.sleep(0.3)
         before = _cpu(sink)
         time.sleep(0.8)
-        assert _cpu(sink) - before < 0.4, 'a server that can accept nobody must not spin'
+        assert _cpu(sink) - before < 0.1, 'a server that can accept nobody must not spin'
         for client in crowd:
             client.close()
         _alive(sink)
@@ -157,6 +157,7 @@ def giant_bodies_are_refused_before_they_are_read():
                         f'Content-Length: 104857600\r\n\r\n{"x" * 300000}')
             answer = client.read()
             assert answer.status == 413 and answer.code == 'body-too-large', answer
+            assert client.read() is None, 'an end, not a reset that could take the answer with it'
             client = sink.client()
             client.send('POST /whep HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n' +
                         f'10000\r\n{"x" * 65536}\r\n' * 5)
