@@ -3,6 +3,7 @@
 """`python3 -m gst_reactor`: run a model, the demo, or draw a trace."""
 import argparse
 import os
+import subprocess
 import sys
 
 from . import __version__
@@ -23,6 +24,35 @@ def _running(parser):
     parser.add_argument("--duration", type=float, metavar="S", help="end by itself after S seconds")
     parser.add_argument("--config", metavar="FILE", help="YAML or JSON, given to the model")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="override of one configuration value")
+
+
+def _has_gi():
+    try:
+        import gi
+
+        gi.require_version("Gst", "1.0")
+    except (ImportError, AttributeError, ValueError):
+        # AttributeError: a folder `gi` with overrides only is on the path
+        return False
+    return True
+
+
+def _use_gi(argv, options, parser):
+    """The pipeline needs PyGObject, which the model's interpreter (conda, pyenv) rarely has and the system's has: this
+    command goes on there, and the model keeps this interpreter."""
+    check = "import gi; gi.require_version('Gst', '1.0')"
+    other = next((p for p in ("/usr/bin/python3", "/usr/local/bin/python3") if os.access(p, os.X_OK) and
+                  subprocess.run([p, "-c", check], stderr=subprocess.DEVNULL).returncode == 0), None)
+    if other is None or options.in_process:
+        parser.error(f"{sys.executable} has no PyGObject, which the pipeline needs: install it (Debian: python3-gi "
+                     "python3-gst-1.0)" + (f", or use {other}" if other else ""))
+    argv = ["-m", "gst_reactor", *argv]
+    if options.verb == "run" and not options.python:
+        argv += ["--python", sys.executable]
+        print(f"The pipeline runs under {other}, which has PyGObject; the model under {sys.executable}", flush=True)
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH")) if p)
+    os.execve(other, [other, *argv], {**os.environ, "PYTHONPATH": path})
 
 
 def main(argv=None):
@@ -58,6 +88,8 @@ def main(argv=None):
         options.model = "gst_reactor.demo:DemoModel"
     if options.python and options.in_process:
         parser.error("--python and --in-process: a model in this process uses this interpreter")
+    if not _has_gi():
+        _use_gi(sys.argv[1:] if argv is None else argv, options, parser)
     options.pythonpath = os.environ.get("PYTHONPATH") if not options.python else None
     from . import runner
 

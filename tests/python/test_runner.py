@@ -55,14 +55,14 @@ def log(text):
 class Run:
     """A running `gst_reactor run`."""
 
-    def __init__(self, case, source, *options, pipeline=SINK):
+    def __init__(self, case, source, *options, pipeline=SINK, python=sys.executable):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="reactor-run-"))
         case.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.log_path = self.folder / "log"
         model = self.folder / "my_model.py"
         model.write_text(source)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gst_reactor", "run", f"{model}:Model", "--pipeline", pipeline, *options],
+            [python, "-m", "gst_reactor", "run", f"{model}:Model", "--pipeline", pipeline, *options],
             env={**ENVIRONMENT, "MODEL_LOG": str(self.log_path), "XDG_RUNTIME_DIR": str(self.folder)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.lines = []
@@ -248,6 +248,13 @@ Model.first = lambda self: not os.path.exists(os.environ["MODEL_LOG"] + ".flag")
         run.until(lambda: "emitted" in run.log())
         self.assertEqual(run.log()[0], str(other))
         self.assertEqual(run.interrupt()[0], 0)
+        if subprocess.run([other, "-c", "import gi; gi.require_version"], stderr=subprocess.DEVNULL).returncode:
+            # started from that interpreter, which has no PyGObject: the model stays there, the pipeline does not
+            run = Run(self, "import sys\n" + MODEL.replace('log("init")', 'log(sys.executable)'), python=str(other))
+            run.until(lambda: "emitted" in run.log())
+            self.assertEqual(run.log()[0], str(other))
+            self.assertIn(f"the model under {other}", run.text)
+            self.assertEqual(run.interrupt()[0], 0)
         run = Run(self, MODEL, "--python", "/no/such/python")
         self.assertEqual(run.end(), 2)
         self.assertIn("/no/such/python", run.text)
