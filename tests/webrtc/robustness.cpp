@@ -272,6 +272,108 @@ GST_START_TEST(viewers_come_and_go_at_random) {
 }
 GST_END_TEST
 
+GST_START_TEST(an_offer_of_audio_and_video_gets_its_video) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer::Options options;
+  options.audio = true;
+  TestViewer viewer(sink.port(), options);
+  fail_unless(viewer.connect(), "%s", viewer.reply().body.c_str());
+  fail_unless(viewer.answer().find("m=audio 0 ") != std::string::npos ||
+                  viewer.answer().find("a=inactive") != std::string::npos,
+              "%s", viewer.answer().c_str());
+  fail_unless(viewer.wait_pictures(3), "%s", viewer.answer().c_str());
+}
+GST_END_TEST
+
+// An SDP in JSON and back.
+static std::string escape(const std::string& text) {
+  std::string out;
+  for (char c : text) out += c == '\r' ? "\\r" : c == '\n' ? "\\n" : std::string(1, c);
+  return out;
+}
+
+static std::string unescape(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); i++) {
+    if (text[i] == '\\' && i + 1 < text.size()) {
+      const char c = text[++i];
+      if (c == 'u') {
+        out += static_cast<char>(std::stoi(text.substr(i + 1, 4), nullptr, 16));
+        i += 4;
+        continue;
+      }
+      out += c == 'r' ? '\r' : c == 'n' ? '\n' : c;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+static std::string json_text(const std::string& json, const std::string& key) {
+  const std::size_t at = json.find("\"" + key + "\":\"");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + key.size() + 4;
+  return unescape(json.substr(begin, json.find('"', begin) - begin));
+}
+
+// Offers by the Reactor protocol; the status of the answer.
+static int reactor_offer(unsigned port, const std::string& session, const char* method,
+                         const std::string& sdp, TestViewer& viewer) {
+  const std::string path = "/sessions/" + session + "/transport/webrtc/sdp_params";
+  const std::string body =
+      "{\"sdp_offer\":\"" + escape(sdp) +
+      "\",\"client_info\":{},\"track_mapping\":[{\"mid\":\"video0\","
+      "\"name\":\"main_video\",\"kind\":\"video\",\"direction\":\"recvonly\"}]}";
+  int status = http(port, method, path, body, "application/json").status;
+  if (status != 202) return status;
+  for (int i = 0; i < 100; i++) {
+    const auto reply = http(port, "GET", path);
+    if (reply.status != 202) {
+      if (reply.status == 200 && !viewer.accept(json_text(reply.body, "sdp_answer"))) return -1;
+      return reply.status;
+    }
+    g_usleep(50'000);
+  }
+  return 0;
+}
+
+GST_START_TEST(a_second_offer_takes_over_and_a_bad_one_changes_nothing) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  const std::string session = json_text(
+      http(sink.port(), "POST", "/start_session", "{}", "application/json").body, "session_id");
+  fail_if(session.empty());
+  TestViewer old(sink.port());
+  fail_unless_equals_int(reactor_offer(sink.port(), session, "POST", old.offer(), old), 200);
+  fail_unless(old.wait_pictures(3));
+
+  std::string bad = old.offer();
+  bad.replace(bad.find("VP8"), 3, "XYZ");
+  TestViewer nobody(sink.port());
+  const int status = reactor_offer(sink.port(), session, "PUT", bad, nobody);
+  fail_unless(status >= 400 && status < 500, "%d", status);
+  std::size_t before = old.pictures().size();
+  fail_unless(old.wait_pictures(before + 5), "the working connection suffered from a bad offer");
+
+  TestViewer renewed(sink.port());
+  fail_unless_equals_int(reactor_offer(sink.port(), session, "PUT", renewed.offer(), renewed), 200);
+  fail_unless(renewed.wait_pictures(3));
+  fail_unless_equals_int(static_cast<int>(sink.viewer_count()), 1);
+  sink.send_message("{\"after\":1}");
+  fail_unless(!renewed.wait_message("after").empty());
+  expect_text(sink.stat("session-state"), "active");
+  expect_text(sink.stat("session-id"), session);
+  // Nobody left and nobody joined for the model.
+  const auto events = sink.upstream();
+  fail_unless_equals_int(static_cast<int>(events.size()), 2);
+
+  fail_unless_equals_int(http(sink.port(), "POST", "/stop_session").status, 200);
+  fail_unless(!renewed.wait_message("\"state\":\"over\"").empty());
+  fail_unless(sink.wait_upstream("ended " + session));
+  fail_unless(renewed.wait_until([&] { return renewed.channel_closed(); }, 3));
+}
+GST_END_TEST
+
 static int be_victim(unsigned port) {
   gst_init(nullptr, nullptr);
   TestViewer::Options options;
@@ -299,5 +401,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, many_messages_arrive_in_order_and_the_largest_too);
   tcase_add_test(tc, a_view_only_viewer_watches_and_may_not_command);
   tcase_add_test(tc, viewers_come_and_go_at_random);
+  tcase_add_test(tc, an_offer_of_audio_and_video_gets_its_video);
+  tcase_add_test(tc, a_second_offer_takes_over_and_a_bad_one_changes_nothing);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
+#include <dlfcn.h>
+
 #include <chrono>
 
 #include "sinkfixture.h"
 
 namespace reactor::test {
 
+// OpenSSL's exit handler runs before gstcheck's, which ends GStreamer's threads: their thread-local
+// data would be freed by an OpenSSL that is gone. The process ends anyway.
+static void keep_openssl_until_the_end() {
+  using Init = int (*)(std::uint64_t options, const void* settings);
+  constexpr std::uint64_t kNoAtExit = 0x00080000;  // OPENSSL_INIT_NO_ATEXIT
+  for (const char* name : {"libcrypto.so.3", "libcrypto.so.1.1"})
+    if (void* library = dlopen(name, RTLD_NOW))
+      if (auto init = reinterpret_cast<Init>(dlsym(library, "OPENSSL_init_crypto")))
+        init(kNoAtExit, nullptr);
+}
+
 SinkFixture::SinkFixture(const std::string& source, const std::string& properties) {
+  keep_openssl_until_the_end();
   const std::string text = source + " ! reactorwebrtcsink name=sink port=0 " + properties;
   g_autoptr(GError) error = nullptr;
   pipeline_ = gst_parse_launch(text.c_str(), &error);

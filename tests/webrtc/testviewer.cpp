@@ -74,6 +74,15 @@ TestViewer::TestViewer(unsigned port, Options options) : port_(port), options_(o
       "application/x-rtp,media=video,clock-rate=90000,payload=97,encoding-name=" + options_.codec +
       (options_.codec == "H264" ? ",packetization-mode=(string)1,profile-level-id=(string)42e01f"
                                 : "");
+  if (options_.audio) {
+    g_autoptr(GstCaps) opus = gst_caps_from_string(
+        "application/x-rtp,media=audio,clock-rate=48000,payload=111,encoding-name=OPUS,"
+        "encoding-params=(string)2");
+    GstWebRTCRTPTransceiver* audio = nullptr;
+    g_signal_emit_by_name(webrtc_, "add-transceiver", GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY,
+                          opus, &audio);
+    if (audio) gst_object_unref(audio);
+  }
   g_autoptr(GstCaps) caps = gst_caps_from_string(text.c_str());
   GstWebRTCRTPTransceiver* transceiver = nullptr;
   g_signal_emit_by_name(webrtc_, "add-transceiver", GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY,

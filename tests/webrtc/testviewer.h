@@ -53,6 +53,7 @@ class TestViewer {
     std::string codec = "VP8";
     bool data_channel = true;
     bool decode = true;
+    bool audio = false;       // an m-line of audio before the video
     std::string token;        // sent as Authorization: Bearer
     std::string mangle_from;  // replaced in the offer before it is sent…
     std::string mangle_to;    // …by this

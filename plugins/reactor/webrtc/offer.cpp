@@ -134,9 +134,17 @@ Choice choose_payload(const GstSDPMedia* media, Codec codec) {
   return choice;
 }
 
+// Port 0 is a refused m-line, unless it rides in the bundle's transport alone (RFC 8843).
+bool bundle_only(const GstSDPMedia* media) {
+  return gst_sdp_media_get_port(media) == 0 && has_attribute(media, "bundle-only");
+}
+
+bool refused(const GstSDPMedia* media) {
+  return gst_sdp_media_get_port(media) == 0 && !bundle_only(media);
+}
+
 bool wants_video(const GstSDPMessage* sdp, const GstSDPMedia* media) {
-  if (text(gst_sdp_media_get_media(media)) != "video" || gst_sdp_media_get_port(media) == 0)
-    return false;
+  if (text(gst_sdp_media_get_media(media)) != "video") return false;
   for (const char* direction : {"sendonly", "inactive"})
     if (has_attribute(media, direction)) return false;
   if (has_attribute(media, "recvonly") || has_attribute(media, "sendrecv")) return true;
@@ -254,16 +262,20 @@ std::variant<OfferPlan, Refusal> check_offer(const std::string& sdp, Codec codec
   unsigned candidates = 0;
   std::set<std::string> mids;
   bool saw_video = false;
+  bool transport = false;  // some m-line has one
   for (guint i = 0; i < medias; i++) {
     const GstSDPMedia* media = gst_sdp_message_get_media(parsed, i);
     const std::string_view kind = text(gst_sdp_media_get_media(media));
     if (kind == "video") saw_video = true;
-    if (gst_sdp_media_get_port(media) == 0) continue;
+    if (refused(media)) continue;
     const std::string mid(text(gst_sdp_media_get_attribute_val(media, "mid")));
     if (mid.empty() || mid.size() > 64)
       return broken("no valid a=mid in m-line " + std::to_string(i));
     if (!mids.insert(mid).second) return broken("a=mid:" + mid + " stands in two m-lines");
-    if (auto refusal = check_transport(parsed, media, i)) return *refusal;
+    if (!bundle_only(media)) {
+      if (auto refusal = check_transport(parsed, media, i)) return *refusal;
+      transport = true;
+    }
     if (kind == "application") {
       const std::string_view protocol = text(gst_sdp_media_get_proto(media));
       if (protocol != "UDP/DTLS/SCTP" && protocol != "TCP/DTLS/SCTP") continue;
@@ -309,6 +321,7 @@ std::variant<OfferPlan, Refusal> check_offer(const std::string& sdp, Codec codec
                                       "recvonly or sendrecv, with a port that is not 0, is needed"
                                     : "the offer has no m-line of video: add a transceiver that "
                                       "receives video");
+  if (!transport) return broken("every m-line is bundle-only");
   plan.video = *video;
   plan.candidates = filter.accepted();
   plan.sdp = std::move(message);
