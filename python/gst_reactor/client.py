@@ -708,7 +708,7 @@ class _Pool:
         self._anchor = (ctypes.c_ubyte * size).from_buffer(self.map)
         self.address = ctypes.addressof(self._anchor)
         self.free = collections.deque(range(count))
-        self.held, self.lent = {}, set()  # held: slot to the number of its loan
+        self.held, self.lent = {}, {}  # slot to the number of its loan; slot to the packet that lent it
         self.loans = 0
         self.dropped = False
 
@@ -1016,6 +1016,7 @@ class SocketContext(Context):
         elif op == "error":
             with self._changed:
                 self.counters["refused"] += 1
+                self._refused(packet.get("seq"))
             log.warning("the source refused %s: %s (%s)", packet.get("about") or "a packet", packet.get("message"),
                         packet.get("code"))
             if packet.get("code") in ("hello", "protocol", "forbidden", "busy", "json", "packet", "pool", "flood"):
@@ -1055,11 +1056,20 @@ class SocketContext(Context):
         with self._changed:
             for pool in self._pools:
                 if pool.id == pool_id and slot in pool.lent:
-                    pool.lent.discard(slot)
+                    pool.lent.pop(slot)
                     pool.free.append(slot)
                     self._retire(pool)
                     self._changed.notify_all()
                     return
+
+    def _refused(self, sequence):
+        """A refused block's slot was never the source's."""
+        for pool in self._pools:
+            for slot in [slot for slot, lent in pool.lent.items() if lent == sequence]:
+                pool.lent.pop(slot)
+                pool.free.append(slot)
+                self._retire(pool)
+                self._changed.notify_all()
 
     def _retire(self, pool):
         """Forgets a dropped pool whose last slot is back."""
@@ -1136,6 +1146,16 @@ class SocketContext(Context):
     # -- what the model does
 
     def _emit(self, frames, array, copy, texts, compute):
+        n, h, w = frames.shape
+        for name, value in (("frames", n), ("height", h), ("width", w)):
+            limit = self._limits.get(name)
+            if isinstance(limit, int) and value > limit:
+                raise ValueError(f"emit_block: {value} {name if name == 'frames' else 'pixels of ' + name}, but the source "
+                                 f"takes at most {limit}: emit smaller blocks")
+        size = sum(len(text.encode()) + 1 for text in texts or ())
+        if size > self._limits.get("meta", size):
+            raise ValueError(f"emit_block: {size} bytes of metadata, but the source takes at most "
+                             f"{self._limits['meta']} a block: say less, or send() it")
         try:
             with self._changed:
                 home = next(((p, p.slot_of(frames.address)) for p in self._pools
@@ -1154,7 +1174,6 @@ class SocketContext(Context):
                     with contextlib.suppress(ValueError, AttributeError):
                         array.flags.writeable = False
             else:
-                n, h, w = frames.shape
                 plan = _pieces((n, h, w, 3), frames.strides)
                 size = plan[3] if plan else n * h * w * 3
                 got = self._take(size)
@@ -1169,7 +1188,10 @@ class SocketContext(Context):
                 else:
                     _pick(frames, target)
                     strides, offset = _c_strides((n, h, w, 3)), 0
-            packet = {"op": "block", "pool": pool.id, "slot": slot, "shape": [*frames.shape, 3]}
+            with self._changed:
+                self._sequence += 1
+                sequence = self._sequence
+            packet = {"op": "block", "seq": sequence, "pool": pool.id, "slot": slot, "shape": [*frames.shape, 3]}
             if strides != _c_strides((*frames.shape, 3)):
                 packet["strides"] = list(strides)
             if offset:
@@ -1184,12 +1206,12 @@ class SocketContext(Context):
                 if pool.dropped and pool not in self._pools:
                     return False  # the connection that knew this slot is gone
                 pool.held.pop(slot, None)
-                pool.lent.add(slot)
+                pool.lent[slot] = sequence
             try:
                 self._post(packet)
             except ReactorError:
                 with self._changed:
-                    pool.lent.discard(slot)
+                    pool.lent.pop(slot, None)
                     pool.free.append(slot)
                 raise
             return True

@@ -411,7 +411,7 @@ def draw(traces, title=None):
             trace.end = trace.begin + span
     for number, trace in enumerate(traces):
         if len(traces) > 1:
-            top += 26
+            top += 26 if number == 0 else 50
             drawing.text(LEFT, top, pathlib.Path(trace.path).stem, 16, INK, weight=600)
             drawing.line(LEFT, top + 9, WIDTH - RIGHT, top + 9, FAINT)
             top += 12

@@ -301,6 +301,33 @@ class Slots(ClientCase):
         self.assertEqual(result, [False])
         self.assertTrue(context.should_stop())
 
+    def test_a_refused_block_gives_its_slot_back(self):
+        source, context = self.both(slots=1, release=False)
+        frame = memoryview(bytes(36)).cast("B", (3, 4, 3))
+        for round in range(3):
+            self.assertTrue(context.emit_block(frame))
+            source.wait(lambda: len(source.blocks) == round + 1)
+            packet = source.blocks[-1][0]
+            source.pools[packet["pool"]]["busy"].clear()
+            with self.assertLogs("gst_reactor", "WARNING"):
+                source.send({"op": "error", "code": "too-large", "message": "meta", "about": "block", "seq": packet["seq"]})
+                deadline = time.monotonic() + 2
+                while context.counters["refused"] == round and time.monotonic() < deadline:
+                    time.sleep(0.01)
+        self.assertEqual(len(context._pools[0].free), 1)
+        self.assertEqual(source.errors, [])
+
+    def test_what_is_over_the_sources_limits_is_refused_here(self):
+        source, context = self.both(hello={"op": "hello", "protocol": 1, "limits": {"frames": 2, "width": 8, "height": 8, "meta": 50},
+                                           "session": {"id": "s1", "state": "started"}})
+        for shape, text in (((3, 4, 4, 3), "3 frames, but the source takes at most 2"), ((1, 9, 4, 3), "9 pixels of height"),
+                            ((1, 4, 9, 3), "9 pixels of width")):
+            with self.assertRaisesRegex(ValueError, text):
+                context.emit_block(Strided(bytes(400), shape, None))
+        with self.assertRaisesRegex(ValueError, "bytes of metadata, but the source takes at most 50"):
+            context.emit_block(Strided(bytes(400), (2, 4, 4, 3), None), metadata=["x" * 30] * 2)
+        self.assertTrue(context.emit_block(Strided(bytes(400), (2, 8, 8, 3), None), metadata=["x" * 10] * 2))
+
     def test_larger_blocks_get_a_larger_pool_and_the_old_one_is_dropped(self):
         source, context = self.both()
         for n in (1, 4, 12, 3, 40):
