@@ -59,7 +59,7 @@ GST_START_TEST(a_lent_block_arrives_as_one_list_over_the_same_memory) {
       fail_unless(n == 0 && d == 1 && width == static_cast<gint>(kWidth));
     }
   }
-  fail_unless_equals_string(p.seen().back().what.c_str(), "list");
+  fail_unless(p.seen().back().what == "list");
   pipeline.reset();  // appsink keeps the last sample
   fail_unless(eventually([&] { return released == 1; }));
 }
