@@ -153,10 +153,28 @@ void socket_model(const std::string& path, int blocks, bool copy) {
     if (!collect()) return;
 }
 
+int shm_producer(const std::string& path, int blocks) {
+  GstElement* const out = gst_parse_launch(
+      ("appsrc name=a block=true max-bytes=1 ! shmsink sync=false wait-for-connection=true "
+       "shm-size=" +
+       std::to_string(3 * kSize) + " socket-path=" + path)
+          .c_str(),
+      nullptr);
+  GstElement* const a = gst_bin_get_by_name(GST_BIN(out), "a");
+  gst_element_set_state(out, GST_STATE_PLAYING);
+  for (int i = 0; i < blocks; i++) {
+    stamp(frames.data());
+    gst_app_src_push_buffer(GST_APP_SRC(a), gst_buffer_new_memdup(frames.data(), kSize));
+  }
+  g_usleep(500000);  // until the last one is read
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
+  if (argc == 4 && !strcmp(argv[1], "--shm")) return shm_producer(argv[2], atoi(argv[3]));
   char dir[] = "/tmp/reactor-XXXXXX";
   if (!mkdtemp(dir)) return 1;
   const std::string path = std::string(dir) + "/model", shm = std::string(dir) + "/shm";
@@ -217,19 +235,9 @@ int main(int argc, char** argv) {
     measure(
         "shmsink, shmsrc", "shmsrc name=src is-live=true socket-path=" + shm,
         [&](GstElement*, int n) {
-          GstElement* const out = gst_parse_launch(
-              ("appsrc name=a block=true max-bytes=1 ! shmsink sync=false wait-for-connection=true "
-               "shm-size=" +
-               std::to_string(3 * kSize) + " socket-path=" + shm)
-                  .c_str(),
-              nullptr);
-          GstElement* const a = gst_bin_get_by_name(GST_BIN(out), "a");
-          gst_element_set_state(out, GST_STATE_PLAYING);
-          for (int i = 0; i < n; i++) {
-            stamp(frames.data());
-            gst_app_src_push_buffer(GST_APP_SRC(a), gst_buffer_new_memdup(frames.data(), kSize));
-          }
-          g_usleep(500000);
+          // A program of its own: GStreamer's threads do not survive a fork.
+          execl("/proc/self/exe", "doors", "--shm", shm.c_str(), std::to_string(n).c_str(),
+                nullptr);
         },
         true, shm);
   } else {
