@@ -68,8 +68,8 @@ def pacers(count, seconds, folder):
         with open(trace) as f:
             for line in f:
                 fields = line.strip().split(",")
-                if len(fields) > 4 and fields[1] == "release":
-                    errors.append(float(fields[0]) - float(fields[4]))
+                if len(fields) > 5 and fields[1] == "release":
+                    errors.append(float(fields[0]) - float(fields[5]))
     return errors
 
 

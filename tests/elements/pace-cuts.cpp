@@ -373,13 +373,14 @@ GST_START_TEST(serialized_events_keep_their_place_between_frames) {
   f.event(gst_reactor_event_new_monitoring(TRUE));
   f.push({.frames = 2, .number = 1});
   // The order in which things left is seen by a probe.
+  static std::mutex mutex;
   static std::vector<std::string> order;
-  order.clear();
   g_autoptr(GstPad) src = gst_element_get_static_pad(f.pace, "src");
   gst_pad_add_probe(
       src,
       static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
       [](GstPad*, GstPadProbeInfo* info, gpointer) {
+        const std::lock_guard lock(mutex);
         order.push_back(info->type & GST_PAD_PROBE_TYPE_BUFFER
                             ? "frame"
                             : GST_EVENT_TYPE_NAME(GST_PAD_PROBE_INFO_EVENT(info)));
@@ -388,6 +389,7 @@ GST_START_TEST(serialized_events_keep_their_place_between_frames) {
       nullptr, nullptr);
   f.run_to(2000 * kMs);
   ck_assert_uint_eq(f.stat("shown"), 4);
+  const std::lock_guard lock(mutex);
   const std::vector<std::string> tail(order.end() - 5, order.end());
   ck_assert(tail ==
             (std::vector<std::string>{"frame", "tag", "custom-downstream", "frame", "frame"}));

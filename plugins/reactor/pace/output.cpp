@@ -163,7 +163,7 @@ std::optional<Pace::Step> Pace::decide_frame(Locked& l, Time now, Time& due) {
       return {};
     }
     const Duration interval = held_.period().value_or(Held::kBlackAgain);
-    Step step = show(l, queue_.pop(), t, interval);
+    Step step = show(l, queue_.pop(), t, interval, t);
     earliest_ = t + least_interval();
     ++counters_.black;
     return step;
@@ -188,12 +188,12 @@ std::optional<Pace::Step> Pace::decide_frame(Locked& l, Time now, Time& due) {
   }
   const Time shown = std::max(release.planned, earliest_);
   counters_.latency.add(shown - ledger_.block(item->block).arrival);
-  counters_.lateness.add(now - shown);
+  counters_.lateness.add(now - t);
   ++counters_.shown;
-  return show(l, std::move(*item), shown, release.interval);
+  return show(l, std::move(*item), shown, release.interval, t);
 }
 
-Pace::Step Pace::show(Locked& l, Item item, Time shown, Duration interval) {
+Pace::Step Pace::show(Locked& l, Item item, Time shown, Duration interval, Time due) {
   Step step;
   step.kind = Step::Kind::kFrame;
   Output& o = step.output;
@@ -206,7 +206,7 @@ Pace::Step Pace::show(Locked& l, Item item, Time shown, Duration interval) {
   o.discont = std::exchange(discont_, false);
   o.hold = queue_.here() == 0 && !queue_.has_black();
   if (item.count > 0) {
-    if (!o.black) trace_.release(timeline_.now(), item.block, item.index, shown);
+    if (!o.black) trace_.release(timeline_.now(), item.block, item.index, shown, due);
     report(l, ledger_.shown(item.block, o.pts));
   }
   if (!item.buffer) {

@@ -171,7 +171,8 @@ class Pace {
   std::optional<Step> decide_frame(Locked& l, Time now, Time& due);
   std::optional<Step> decide_hold(Locked& l, Time now, Time& due);
   bool caps_have_to_wait(const Item& item) const;
-  Step show(Locked& l, Item item, Time shown, Duration interval);
+  // `due`: when `shown` would have been, had the machine been in time.
+  Step show(Locked& l, Item item, Time shown, Duration interval, Time due);
   void wait_until(Locked& l, Time t);
   void push_event(EventPtr event);
   void answer_query(GstQuery* query);

@@ -81,12 +81,13 @@ void TraceWriter::arrival(Time t, std::uint64_t block, unsigned frames, bool mon
   end();
 }
 
-void TraceWriter::release(Time t, std::uint64_t block, unsigned index, Time planned) {
+void TraceWriter::release(Time t, std::uint64_t block, unsigned index, Time planned, Time due) {
   if (!file_) return;
   begin(t, "release");
   add(block);
   add(std::uint64_t{index});
   add(planned);
+  add(due);
   end();
 }
 

@@ -27,7 +27,7 @@ class TraceWriter {
   bool active() const { return file_ != nullptr; }
 
   void arrival(Time t, std::uint64_t block, unsigned frames, bool monitored);
-  void release(Time t, std::uint64_t block, unsigned index, Time planned);
+  void release(Time t, std::uint64_t block, unsigned index, Time planned, Time due);
   void drop(Time t, std::uint64_t block, unsigned index, const char* reason);
   void event(Time t, const char* name);
   void plan(Time t, std::size_t queued, const pacing::Explanation& why);
