@@ -4,8 +4,12 @@
 // leaving.
 
 #include <memory>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "gst/wire/json.h"
 
 #include "testviewer.h"
 
@@ -268,6 +272,72 @@ GST_START_TEST(reordered_frames_are_refused_with_the_remedy) {
 }
 GST_END_TEST
 
+// What /stats says is JSON that the strictest reader takes, and /metrics is text that Prometheus
+// takes: each sample's name was announced, no name twice, all values numbers.
+GST_START_TEST(stats_and_metrics_are_well_formed) {
+  SinkFixture sink(
+      "videotestsrc is-live=true ! "
+      "video/x-raw,format=RGB,width=320,height=240,framerate=24/1 ! "
+      "reactorsim block-size=4 ! reactorpace");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_pictures(20));
+  // The transport's figures come once a second.
+  fail_unless(sink.wait_until([&] {
+    return http(sink.port(), "GET", "/stats").body.find("\"packets_sent\":0") == std::string::npos;
+  }));
+  const std::string stats = http(sink.port(), "GET", "/stats").body;
+  const auto check = reactor::wire::check_json(stats);
+  fail_unless(check.ok, "%s at %u: %s", check.problem, static_cast<guint>(check.offset),
+              stats.c_str());
+  for (const char* field : {"\"state\":\"active\"", "\"connection\":\"connected\"",
+                            "\"codec\":\"VP8\"", "\"width\":320", "\"pacing\":{"})
+    fail_unless(stats.find(field) != std::string::npos, "%s lacks %s", stats.c_str(), field);
+  fail_unless(number_of(stats, "mean_ms") > 0 && number_of(stats, "bytes_sent") > 1000);
+
+  std::istringstream metrics(http(sink.port(), "GET", "/metrics").body);
+  std::set<std::string> announced;
+  std::set<std::string> samples;
+  for (std::string line; std::getline(metrics, line);) {
+    if (line.compare(0, 7, "# TYPE ") == 0) {
+      const std::string name = line.substr(7, line.find(' ', 7) - 7);
+      fail_unless(announced.insert(name).second, "announced twice: %s", name.c_str());
+    } else if (line[0] != '#') {
+      const std::size_t space = line.rfind(' ');
+      fail_unless(samples.insert(line.substr(0, space)).second, "twice: %s", line.c_str());
+      fail_unless(announced.count(line.substr(0, line.find_first_of("{ "))) == 1, "%s",
+                  line.c_str());
+      char* end = nullptr;
+      g_ascii_strtod(line.c_str() + space + 1, &end);
+      fail_unless(*end == 0 && end != line.c_str() + space + 1, "%s", line.c_str());
+    }
+  }
+  fail_unless(samples.count("reactor_session_state{state=\"active\"}") == 1);
+  fail_unless(samples.size() > 25);
+}
+GST_END_TEST
+
+GST_START_TEST(the_bitrate_changes_while_it_runs) {
+  SinkFixture sink(
+      "videotestsrc is-live=true pattern=zone-plate kx2=20 ky2=20 kt=1 ! "
+      "video/x-raw,width=320,height=240,framerate=30/1",
+      "bitrate=2000000");
+  TestViewer::Options options;
+  options.decode = false;
+  TestViewer viewer(sink.port(), options);
+  fail_unless(viewer.connect() && viewer.wait_connected());
+  const auto measure = [&] {
+    g_usleep(1'000'000);
+    const std::uint64_t before = sink.stat_number("encoded-bytes");
+    g_usleep(2'000'000);
+    return static_cast<double>(sink.stat_number("encoded-bytes") - before);
+  };
+  const double high = measure();
+  g_object_set(sink.sink(), "bitrate", 300000U, nullptr);
+  const double low = measure();
+  fail_unless(low < high / 2, "%.0f bytes, then %.0f", high, low);
+}
+GST_END_TEST
+
 int main(int argc, char** argv) {
   gst_check_init(&argc, &argv);
   Suite* suite = suite_create("viewers");
@@ -286,5 +356,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, colours_and_odd_sizes_are_right_in_h264);
   tcase_add_test(tc, encoded_input_is_sent_as_it_is);
   tcase_add_test(tc, reordered_frames_are_refused_with_the_remedy);
+  tcase_add_test(tc, stats_and_metrics_are_well_formed);
+  tcase_add_test(tc, the_bitrate_changes_while_it_runs);
   return gst_check_run_suite(suite, "viewers", __FILE__);
 }

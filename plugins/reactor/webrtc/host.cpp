@@ -13,6 +13,7 @@
 #include "envelope.h"
 #include "gst/wire/json.h"
 #include "jsonspan.h"
+#include "warmup.h"
 
 namespace reactor::webrtc {
 
@@ -97,6 +98,7 @@ HttpStart Host::start() {
     result = http_->start(config_.http, *this);
     if (result.port == 0) http_.reset();
   });
+  if (result.port != 0) reaper_->post(warm_up);
   return result;
 }
 

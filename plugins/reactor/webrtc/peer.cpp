@@ -56,7 +56,6 @@ struct Peer::Shared {
   // Of the frame that the payloader works on; its streaming thread only.
   std::optional<FrameNote> note;
   std::uint64_t last_block = G_MAXUINT64;
-  GstSegment segment{};
 
   template <typename F>
   void post(const Ref& self, F f) {
@@ -225,7 +224,7 @@ bool Peer::build() {
   return true;
 }
 
-GstPadProbeReturn Peer::note_frame(GstPad*, GstPadProbeInfo* info, gpointer data) {
+GstPadProbeReturn Peer::note_frame(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
   const Ref& ref = *static_cast<Ref*>(data);
   GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
   ref->note.reset();
@@ -242,7 +241,12 @@ GstPadProbeReturn Peer::note_frame(GstPad*, GstPadProbeInfo* info, gpointer data
   note.count = meta->count;
   note.command = meta->command;
   note.emitted = meta->emitted;
-  note.released = GST_BUFFER_PTS(buffer);
+  note.released = GST_CLOCK_TIME_NONE;
+  if (g_autoptr(GstEvent) event = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0)) {
+    const GstSegment* segment = nullptr;
+    gst_event_parse_segment(event, &segment);
+    note.released = gst_segment_to_running_time(segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  }
   if (meta->json) note.json = meta->json;
   ref->note = std::move(note);
   return GST_PAD_PROBE_OK;
