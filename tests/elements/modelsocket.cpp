@@ -640,6 +640,102 @@ GST_START_TEST(a_connected_model_does_not_hold_up_the_end) {
 }
 GST_END_TEST;
 
+GST_START_TEST(other_users_are_refused) {
+  if (geteuid() != 0) return;  // only root can become somebody else
+  Served p;
+  // Even if the path is opened to all.
+  fail_unless(chmod(p.path.c_str(), 0666) == 0);
+  fail_unless(chmod(p.path.substr(0, p.path.rfind('/')).c_str(), 0755) == 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    if (setuid(65534) != 0) _exit(2);
+    Model model(p.path);
+    if (!model.connect()) _exit(3);
+    model.send(R"({"op":"hello","protocol":1})");
+    const std::string answer = model.receive();
+    _exit(has(answer, R"("code":"forbidden")") && model.closed() ? 0 : 4);
+  }
+  int status = -1;
+  fail_unless(waitpid(pid, &status, 0) == pid);
+  fail_unless(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", WEXITSTATUS(status));
+  fail_unless_equals_uint64(p.stat("model-connections"), 0);
+}
+GST_END_TEST;
+
+// Peers that do anything at random, beside a stream that must not notice.
+GST_START_TEST(random_peers_disturb_nothing) {
+  Served p("", true, "fakesink name=sink sync=false enable-last-sample=false");
+  std::atomic<bool> stop{false};
+  std::atomic<int> emitted{0};
+  std::thread stream([&] {
+    const std::vector<guint8> data(kSlot, 1);
+    while (!stop) {
+      fail_unless(
+          gst_reactor_src_emit_block_copy(p.src, data.data(), data.size(), 2, 8, 16, nullptr));
+      emitted++;
+      std::this_thread::sleep_for(2ms);
+    }
+  });
+  std::srand(11);
+  const auto pick = [](int count) { return std::rand() % count; };
+  const std::string packets[] = {
+      R"({"op":"hello","protocol":1})",
+      R"({"op":"pool","id":1,"size":768,"slots":2})",
+      R"({"op":"pool","id":2,"size":100000000,"slots":64})",
+      R"({"op":"block","pool":1,"slot":0,"shape":[2,8,16,3]})",
+      R"({"op":"block","pool":1,"slot":1,"shape":[2,8,16,3],"strides":[384,-48,3,1],"offset":336})",
+      R"({"op":"block","pool":1,"slot":1,"shape":[256,8192,8192,3]})",
+      R"({"op":"drop-pool","id":1})",
+      R"({"op":"monitoring","enabled":false})",
+      R"({"op":"send","data":{"x":[1,2,3]},"with_frame":9007199254740992})",
+      R"({"op":"black"})",
+      R"({"op":"runtime","data":{}})",
+      R"({"op":"block","pool":1,"slot":0,"shape":[1,1,1,3],"strides":[0,0,0,0],"meta":[7]})",
+      "{\"op\":\"send\",\"data\":\"" + std::string(65000, 'x') + "\"}",
+      std::string(70, '['),
+      "",
+      std::string("\0\xff", 2)};
+  for (int round = 0; round < 150; round++) {
+    Model model(p.path);
+    fail_unless(model.connect());
+    if (pick(4)) model.send(packets[0]);
+    for (int i = pick(30); i > 0; i--) {
+      std::string packet = packets[pick(G_N_ELEMENTS(packets))];
+      if (!packet.empty() && pick(5) == 0)
+        packet[static_cast<std::size_t>(pick(static_cast<int>(packet.size())))] =
+            static_cast<char>(pick(256));
+      std::vector<int> descriptors;
+      if (has(packet, "pool\",\"id") || pick(10) == 0)
+        for (int k = pick(8) ? 1 : pick(20); k > 0; k--) {
+          const int memory =
+              pick(4) ? make_memfd(1536, F_SEAL_SHRINK | F_SEAL_GROW) : make_memfd(10, 0);
+          descriptors.push_back(memory);
+        }
+      const bool sent = model.send(packet, descriptors);
+      for (const int fd : descriptors) {
+        // What the seals forbid, and what they do not.
+        [[maybe_unused]] int ignored = ftruncate(fd, 0);
+        ignored = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1536);
+        close(fd);
+      }
+      if (!sent) break;
+      if (pick(3) == 0) model.receive(0);
+    }
+  }
+  const int before = emitted;
+  fail_unless(eventually([&] { return emitted > before + 10; }));
+  stop = true;
+  stream.join();
+  Model model(p.path);
+  fail_unless(eventually([&] { return model.hello(); }));
+  fail_unless(model.pool(1, kSlot, 1));
+  fail_unless(model.block(1, 0, kShape));
+  fail_unless_has(model.receive_op("release"), "\"slot\":0");
+  model.disconnect();
+  fail_unless(eventually([&] { return p.stat("model-pid") == 0 && mapped_pools() == 0; }));
+}
+GST_END_TEST;
+
 static Suite* modelsocket_suite() {
   Suite* const suite = suite_create("modelsocket");
   TCase* const tc = tcase_create("general");
@@ -664,6 +760,8 @@ static Suite* modelsocket_suite() {
   tcase_add_test(tc, a_model_that_does_not_read_loses_notices_first_and_is_closed_at_last);
   tcase_add_test(tc, a_hundred_connections_do_not_keep_a_model_out);
   tcase_add_test(tc, a_punched_hole_reads_as_zeros);
+  tcase_add_test(tc, other_users_are_refused);
+  tcase_add_test(tc, random_peers_disturb_nothing);
   tcase_add_test(tc, a_connected_model_does_not_hold_up_the_end);
   return suite;
 }
