@@ -350,7 +350,7 @@ def same_routes_are_served_over_tls():
         assert made.returncode == 0, made.stderr
         with open(pem, 'a', encoding='ascii') as out, open(pem + '.key', encoding='ascii') as key:
             out.write(key.read())
-        with Fakesink(PROGRAM, tls_certificate=pem, request_ms=700) as sink:
+        with Fakesink(PROGRAM, tls_certificate=pem, request_ms=2000) as sink:
             client = sink.client()
             assert sink.whep(client=client).status == 201
             assert sink.request('GET', '/', client=client).status == 200
@@ -358,11 +358,13 @@ def same_routes_are_served_over_tls():
             assert close.status == 200 and client.read() is None
             plain = Fakesink.client
             sink.tls = False
+            start = time.monotonic()
             silent = plain(sink)
-            assert silent.closed(3) and silent.took > 0.3, 'a handshake that never comes must end'
+            assert silent.closed(9), 'a handshake that never comes must end'
+            assert time.monotonic() - start > 1, 'and not before its time'
             wrong = plain(sink)
             wrong.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-            assert wrong.closed(3)
+            assert wrong.closed(9)
             sink.tls = True
             assert sink.request('GET', '/healthz').status == 200
         with Fakesink(PROGRAM, tls_certificate=os.path.join(folder, 'none.pem')) as sink:
