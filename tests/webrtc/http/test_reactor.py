@@ -78,6 +78,16 @@ def late_stop_of_a_page_that_mounted_twice_spares_its_viewer():
         assert page.stop().json == {'stopped': True}
 
 
+def stop_of_a_page_that_mounted_twice_works_a_moment_later():
+    with Fakesink(PROGRAM) as sink:
+        page = Page(sink)
+        page.start()
+        page.connect()
+        time.sleep(3.3)
+        assert page.stop().json == {'stopped': True}
+        assert _viewers(sink) == 0
+
+
 def page_that_never_connected_ends_nothing():
     with Fakesink(PROGRAM) as sink:
         viewer, other = Page(sink), Page(sink, 'other')

@@ -20,6 +20,10 @@ constexpr const char* kTransport = "/sessions/{sid}/transport/webrtc";
 // A start or a connection that has led to no offer in this time leads to none: as long as a viewer
 // may take to connect.
 constexpr std::chrono::seconds kFresh{20};
+// A page that has made an offer is through with its earlier starts; their stops may still be on
+// their way.
+constexpr std::chrono::seconds kLateStop{3};
+constexpr std::size_t kMaxStarts = 64;  // remembered of one page
 constexpr std::size_t kMaxClients = 256;
 constexpr std::size_t kMaxLinks = 64;  // a client's connections at once
 constexpr unsigned kFirstLink = 1002;  // 1001 is reserved
@@ -193,6 +197,7 @@ Handler ReactorLocal::with_link(LinkHandler handler) {
 void ReactorLocal::start(const Call& call, const Respond& respond) {
   const std::string session = host_.start_session();
   Client& client = client_for(session, page_of(call));
+  if (client.starts.size() >= kMaxStarts) client.starts.pop_front();
   client.starts.push_back(now_());
   respond(json_response(200, session_document(client.id, config_, host_.capabilities())));
 }
@@ -258,6 +263,7 @@ void ReactorLocal::offer(const Call& call, const Respond& respond, Client& clien
   offer.trickle = named;
   offer.control_channel = named;
   if (!client.starts.empty()) client.starts.pop_front();
+  for (Time& time : client.starts) time = std::min(time, now_() - (kFresh - kLateStop));
   negotiation.offer(std::move(offer), again || named);
   if (negotiation.state() == Negotiation::State::kRefused)
     respond(refused(negotiation.refusal()));
