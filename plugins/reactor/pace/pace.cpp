@@ -100,12 +100,17 @@ void Pace::pause() {
 }
 
 void Pace::stop() {
-  Locked l(*this);
-  clear(l);
-  timeline_.pause();
-  playing_ = false;
-  eos_queued_ = eos_upstream_ = false;
-  trace_.close();
+  TraceWriter::Rest rest;
+  {
+    Locked l(*this);
+    clear(l);
+    timeline_.pause();
+    playing_ = false;
+    eos_queued_ = eos_upstream_ = false;
+    l.settle();
+    rest = trace_.close();
+  }
+  TraceWriter::finish(rest);
 }
 
 void Pace::activate_sink(bool active) {

@@ -34,17 +34,22 @@ void append_seconds(std::string& text, Time t) {
 }  // namespace
 
 bool TraceWriter::open(const std::string& path) {
-  close();
+  finish(close());
   file_ = std::fopen(path.c_str(), "we");
   if (!file_) return false;
   text_ = "# reactor-trace 1\n";
   return true;
 }
 
-void TraceWriter::close() {
-  if (!file_) return;
-  write(std::exchange(text_, {}));
-  std::fclose(std::exchange(file_, nullptr));
+TraceWriter::Rest TraceWriter::close() {
+  const std::lock_guard lock(file_mutex_);
+  return {std::exchange(file_, nullptr), std::exchange(text_, {})};
+}
+
+void TraceWriter::finish(const Rest& rest) {
+  if (!rest.file) return;
+  std::fwrite(rest.text.data(), 1, rest.text.size(), rest.file);
+  std::fclose(rest.file);
 }
 
 void TraceWriter::begin(Time t, const char* kind) {

@@ -19,11 +19,17 @@ namespace reactor::pace {
 
 class TraceWriter {
  public:
-  ~TraceWriter() { close(); }
+  ~TraceWriter() { finish(close()); }
 
   // False, with errno, when the file cannot be made.
   bool open(const std::string& path);
-  void close();  // writes what was collected
+  // No more lines are taken. What is left to do, which takes its time, `finish` does.
+  struct Rest {
+    std::FILE* file = nullptr;
+    std::string text;
+  };
+  Rest close();
+  static void finish(const Rest& rest);
   bool active() const { return file_ != nullptr; }
 
   void arrival(Time t, std::uint64_t block, unsigned frames, bool monitored);
