@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -374,6 +375,84 @@ GST_START_TEST(a_second_offer_takes_over_and_a_bad_one_changes_nothing) {
 }
 GST_END_TEST
 
+GST_START_TEST(pausing_resuming_stopping_and_starting_again_work) {
+  SinkFixture sink(
+      "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! "
+      "reactorsim block-size=4 ! reactorpace");
+  for (int round = 0; round < 2; round++) {
+    unsigned port = 0;
+    g_object_get(sink.sink(), "port", &port, nullptr);
+    TestViewer viewer(port);
+    fail_unless(viewer.connect() && viewer.wait_pictures(5), "round %d: %s", round,
+                viewer.reply().body.c_str());
+    gst_element_set_state(sink.pipeline(), GST_STATE_PAUSED);
+    g_usleep(400'000);
+    gst_element_set_state(sink.pipeline(), GST_STATE_PLAYING);
+    const std::size_t before = viewer.pictures().size();
+    fail_unless(viewer.wait_pictures(before + 10, 5), "round %d: nothing after the pause", round);
+    gst_element_set_state(sink.pipeline(), GST_STATE_PAUSED);
+    g_usleep(100'000);
+    const gint64 begin = g_get_monotonic_time();
+    gst_element_set_state(sink.pipeline(), GST_STATE_NULL);
+    fail_unless(g_get_monotonic_time() - begin < 2 * G_USEC_PER_SEC, "stopping took %u ms",
+                static_cast<guint>((g_get_monotonic_time() - begin) / 1000));
+    fail_unless_equals_int(http(port, "GET", "/healthz").status, 0);
+    g_object_set(sink.sink(), "port", 0U, nullptr);
+    fail_if(gst_element_set_state(sink.pipeline(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+  }
+  fail_unless(sink.error().empty());
+}
+GST_END_TEST
+
+// When the packets of key frames pass into webrtcbin.
+struct Packets {
+  std::mutex mutex;
+  std::vector<std::pair<GstClockTime, GstClockTime>> seen;  // PTS, monotonic ns
+};
+
+static GstPadProbeReturn note_group(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  auto* packets = static_cast<Packets*>(data);
+  const auto now = static_cast<GstClockTime>(g_get_monotonic_time()) * 1000;
+  std::lock_guard lock(packets->mutex);
+  GstBufferList* list = GST_PAD_PROBE_INFO_BUFFER_LIST(info);
+  for (guint i = 0; i < gst_buffer_list_length(list); i++)
+    packets->seen.emplace_back(GST_BUFFER_PTS(gst_buffer_list_get(list, i)), now);
+  return GST_PAD_PROBE_OK;
+}
+
+GST_START_TEST(a_large_key_frame_leaves_over_a_third_of_its_interval) {
+  SinkFixture sink(
+      "videotestsrc is-live=true pattern=snow ! "
+      "video/x-raw,width=640,height=480,framerate=20/1");
+  TestViewer::Options options;
+  options.decode = false;
+  TestViewer viewer(sink.port(), options);
+  fail_unless(viewer.connect() && viewer.wait_connected());
+  g_autoptr(GstElement) branch = gst_bin_get_by_name(GST_BIN(sink.sink()), "viewer-1");
+  g_autoptr(GstElement) spread = gst_bin_get_by_name(GST_BIN(branch), "spread");
+  g_autoptr(GstPad) pad = gst_element_get_static_pad(spread, "src");
+  Packets packets;
+  const gulong probe =
+      gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER_LIST, note_group, &packets, nullptr);
+  g_usleep(2'000'000);
+  gst_pad_remove_probe(pad, probe);
+  std::lock_guard lock(packets.mutex);
+  int large = 0;
+  for (std::size_t i = 0; i < packets.seen.size();) {
+    std::size_t end = i;
+    while (end < packets.seen.size() && packets.seen[end].first == packets.seen[i].first) end++;
+    if (end - i > 40) {
+      large++;
+      const GstClockTime took = packets.seen[end - 1].second - packets.seen[i].second;
+      fail_unless(took > 12 * GST_MSECOND, "%d packets in %u us", static_cast<int>(end - i),
+                  static_cast<guint>(took / 1000));
+    }
+    i = end;
+  }
+  fail_unless(large > 3, "the test saw no large frame");
+}
+GST_END_TEST
+
 static int be_victim(unsigned port) {
   gst_init(nullptr, nullptr);
   TestViewer::Options options;
@@ -403,5 +482,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, viewers_come_and_go_at_random);
   tcase_add_test(tc, an_offer_of_audio_and_video_gets_its_video);
   tcase_add_test(tc, a_second_offer_takes_over_and_a_bad_one_changes_nothing);
+  tcase_add_test(tc, pausing_resuming_stopping_and_starting_again_work);
+  tcase_add_test(tc, a_large_key_frame_leaves_over_a_third_of_its_interval);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

@@ -17,6 +17,7 @@
 #include "outbox.h"
 #include "ratelimit.h"
 #include "session.h"
+#include "spread.h"
 
 #include <gst/check/gstcheck.h>  // last: its macros have everyday names
 
@@ -255,6 +256,16 @@ GST_START_TEST(a_rate_limit_allows_a_burst_and_then_the_rate) {
   fail_unless_equals_int(taken, 100);
   for (int i = 0; i < 1000; i++) taken += limit.take(1s + std::chrono::milliseconds(i));
   fail_unless(taken >= 198 && taken <= 201, "%d", taken);
+}
+GST_END_TEST
+
+// Mutants: spread every frame; no bound by the frame's own interval.
+GST_START_TEST(large_frames_are_spread_and_ordinary_ones_are_not) {
+  fail_unless(spread_gap(24, 24 * 1200, 40ms) == 0ns);
+  const auto gap = spread_gap(44, 44 * 1200, 100ms);  // 11 groups
+  fail_unless(gap * 11 > 20ms && gap * 11 < 22ms, "at 20 Mbit/s");
+  fail_unless(spread_gap(44, 44 * 1200, 33ms) * 11 <= 17ms, "half of the interval");
+  fail_unless(spread_gap(400, 400 * 1200, 0ms) * 100 <= 25ms);
 }
 GST_END_TEST
 
@@ -524,6 +535,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, the_last_wish_of_a_burst_is_served);
   tcase_add_test(tc, a_full_outbox_loses_the_oldest_and_nothing_too_large_is_sent);
   tcase_add_test(tc, a_rate_limit_allows_a_burst_and_then_the_rate);
+  tcase_add_test(tc, large_frames_are_spread_and_ordinary_ones_are_not);
   tcase_add_test(tc, hidden_names_become_the_address_of_the_request);
   tcase_add_test(tc, candidates_that_nothing_here_can_reach_are_left_out);
   tcase_add_test(tc, candidates_are_gathered_where_the_request_came_in);

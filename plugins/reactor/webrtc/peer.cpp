@@ -11,6 +11,7 @@
 
 #include "branch.h"
 #include "debug.h"
+#include "gstreactorspread.h"
 
 namespace reactor::webrtc {
 
@@ -134,8 +135,9 @@ bool Peer::build() {
   GstElement* payloader = gst_element_factory_make(payloader_name, "pay");
   GstElement* filter = gst_element_factory_make("capsfilter", "filter");
   GstElement* gate = gate_new("gate", setup_.gate);
+  GstElement* spread = spread_new("spread");
   if (!webrtc_ || !payloader || !filter) {
-    for (GstElement* element : {webrtc_, payloader, filter, gate})
+    for (GstElement* element : {webrtc_, payloader, filter, gate, spread})
       if (element) gst_object_unref(gst_object_ref_sink(element));
     webrtc_ = nullptr;
     refuse({500, "no-element",
@@ -174,7 +176,7 @@ bool Peer::build() {
   gst_bin_set_suppressed_flags(
       GST_BIN(branch_),
       static_cast<GstElementFlags>(GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE));
-  gst_bin_add_many(GST_BIN(branch_), gate, payloader, filter, webrtc_, nullptr);
+  gst_bin_add_many(GST_BIN(branch_), gate, payloader, spread, filter, webrtc_, nullptr);
 
   const std::string pad_name = "sink_" + std::to_string(setup_.plan.video);
   g_autoptr(GstPad) webrtc_pad = gst_element_request_pad(
@@ -192,7 +194,7 @@ bool Peer::build() {
   g_autoptr(GstPad) pay_sink = gst_element_get_static_pad(payloader, "sink");
   g_autoptr(GstPad) pay_src = gst_element_get_static_pad(payloader, "src");
   g_autoptr(GstPad) gate_sink = gst_element_get_static_pad(gate, "sink");
-  if (!webrtc_pad || !gst_element_link_many(gate, payloader, filter, nullptr) ||
+  if (!webrtc_pad || !gst_element_link_many(gate, payloader, spread, filter, nullptr) ||
       gst_pad_link(filter_src, webrtc_pad) != GST_PAD_LINK_OK) {
     gst_object_unref(gst_object_ref_sink(branch_));
     branch_ = nullptr;

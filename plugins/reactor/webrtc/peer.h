@@ -3,7 +3,7 @@
 // One connection to a viewer: a bin with the gate, the payloader and the webrtcbin, from the offer
 // to the teardown.
 //
-//    tee ─▶ [ gate ─▶ payloader ─▶ capsfilter ─▶ webrtcbin ]
+//    tee ─▶ [ gate ─▶ payloader ─▶ spread ─▶ capsfilter ─▶ webrtcbin ]
 //
 // Knows no HTTP, no session and no protocol. Thread-bound to the service thread; what arrives in
 // threads of webrtcbin or of the stream is posted there. Leaving is asynchronous: the tee's pad is
