@@ -70,6 +70,9 @@ class Trace:
         """Keeps what happened from `begin` to `end`, in seconds after the first arrival; moves the time to 0."""
         zero = self.arrivals[0][0]
         low, high = zero + (begin or 0.0), math.inf if end is None else zero + end
+        self.came = {block: t - zero for t, block, _, _ in self.arrivals}  # also what came before the part
+        self.waiting = max(sum(frames for t, _, frames, _ in self.arrivals if t < low)
+                           - sum(t < low for t, *_ in self.releases) - sum(t < low for t, *_ in self.drops), 0)
         for name in ("arrivals", "releases", "events", "drops", "plans"):
             kept = [(entry[0] - zero, *entry[1:]) for entry in getattr(self, name) if low <= entry[0] <= high]
             setattr(self, name, kept)
@@ -90,15 +93,14 @@ class Trace:
 
     def latencies(self):
         """(t, seconds from a frame's arrival to its release)."""
-        came = {block: t for t, block, _, _ in self.arrivals}
-        return [(t, t - came[block]) for t, block, _, _ in self.releases if block in came]
+        return [(t, t - self.came[block]) for t, block, _, _ in self.releases if block in self.came]
 
     def queue(self):
         """(t, frames waiting) at each change."""
         steps = [(t, frames) for t, _, frames, _ in self.arrivals] + [(t, -1) for t, *_ in self.releases] \
             + [(t, -1) for t, *_ in self.drops]
         steps.sort(key=lambda step: (step[0], -step[1]))
-        waiting, out = 0, []
+        waiting, out = self.waiting, [(self.begin, self.waiting)]
         for t, change in steps:
             waiting = max(waiting + change, 0)
             out.append((t, waiting))

@@ -83,6 +83,11 @@ class PlotTest(unittest.TestCase):
         trace.between(1.0, 2.0)
         self.assertTrue(0 < len(trace.arrivals) < 5)
         self.assertTrue(all(1.0 <= entry[0] <= 2.0 for entry in trace.releases))
+        whole = plot.Trace(self.path)
+        whole.between(None, None)
+        # What a part shows is what the whole shows there: also of blocks that came before it.
+        self.assertEqual(trace.latencies(), [(t, v) for t, v in whole.latencies() if 1.0 <= t <= 2.0])
+        self.assertEqual(trace.queue()[1:], [(t, q) for t, q in whole.queue() if 1.0 <= t <= 2.0 and t > 0])
 
     def test_two_traces_are_compared(self):
         write_trace(self.path)
