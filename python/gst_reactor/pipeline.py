@@ -295,9 +295,8 @@ class Pipeline:
         """Where viewers find the page, or None without a reactorwebrtcsink."""
         if self.sink is None:
             return None
-        host, port = self.sink.get_property("host"), self.sink.get_property("port")
-        host = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        url = self.sink.get_property("url") or ""
+        return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
     def stats(self):
         """What the pacer says of itself, as a dict; empty without one."""

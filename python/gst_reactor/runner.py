@@ -169,6 +169,7 @@ class Runner:
             properties.append(("reactorwebrtcsink", "port", options.port))
         if options.host is not None:
             properties.append(("reactorwebrtcsink", "host", options.host))
+        properties.append(("reactorwebrtcsink", "model-name", self._name))
         for setting in options.sink or ():
             name, _, value = setting.partition("=")
             properties.append(("reactorwebrtcsink", name, value))
@@ -417,6 +418,8 @@ class Runner:
             pause = min(pause * 2, LONGEST_PAUSE)
             context.serve_again()
         self._tell("over", "the model's server is shutting down")
+        if self.pipeline.sink is not None:
+            time.sleep(0.2)  # the word to the viewers is on its way
         self.pipeline.stop()
         self._set("stopping")
         thread.join(STOP_WITHIN)
