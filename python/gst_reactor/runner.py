@@ -42,8 +42,10 @@ class Status:
         self._last = None
         self._lock = threading.Lock()
 
+    # Whoever read the output may be gone («| head»): that is no reason to stop serving.
+
     def show(self, state, figures=""):
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             if self._tty:
                 width = shutil.get_terminal_size().columns - 1
                 line = f"{state}{'  ' + figures if figures else ''}"
@@ -55,12 +57,12 @@ class Status:
 
     def say(self, text):
         """A line that stays."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             print(("\r\x1b[2K" if self._tty else "") + text, file=self._out, flush=True)
             self._last = None
 
     def end(self):
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             if self._tty and self._last is not None:
                 print(file=self._out, flush=True)
 

@@ -85,7 +85,7 @@ class Pictures(SocketCase):
         context.black()
         self.assertEqual(pull(self.out)[3].max(), 0)
         context.flush()
-        self.until(lambda: context._flushed == 1)
+        self.until(lambda: context._flushed == context._sequence)
 
     def test_one_slot_is_enough_to_go_on(self):
         self.serve("reactorpace max-fps=240 ! fakesink sync=false")
