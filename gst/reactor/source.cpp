@@ -309,7 +309,7 @@ bool Source::wait_running() {
   const std::uint64_t generation = queue_.generation();
   constexpr gint64 kLook = 20 * G_TIME_SPAN_MILLISECOND;
   g_mutex_lock(&src->live_lock);
-  while (!src->live_running && queue_.generation() == generation)
+  while (!src->live_running && running_ && queue_.generation() == generation)
     g_cond_wait_until(&src->live_cond, &src->live_lock, g_get_monotonic_time() + kLook);
   const bool running = src->live_running;
   g_mutex_unlock(&src->live_lock);

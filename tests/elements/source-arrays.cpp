@@ -416,6 +416,23 @@ GST_START_TEST(waiting_for_tokens_ends_with_the_pipeline) {
 }
 GST_END_TEST;
 
+// The streaming thread is in the middle of a copy when the pipeline stops.
+GST_START_TEST(a_stop_during_a_copy_ends_at_once) {
+  const guint w = 1280, h = 704, n = 6;
+  std::vector<guint8> data(static_cast<gsize>(3) * w * h * n);
+  for (int round = 0; round < 12; round++) {
+    Pipeline p("capsfilter caps=video/x-raw,format=RGB");
+    fail_unless(gst_reactor_src_emit_array(p.src, data.data(), n, h, w, w * h, w, 1,
+                                           static_cast<gint64>(w) * h * n, 5, nullptr, nullptr));
+    std::this_thread::sleep_for(std::chrono::microseconds(round * 700));
+    const auto begin = Clock::now();
+    gst_element_set_state(p.pipeline, GST_STATE_NULL);
+    fail_unless(seconds_since(begin) < 3);
+    fail_unless_equals_uint64(gst_reactor_src_wait_released(p.src, 5 * GST_SECOND), 5);
+  }
+}
+GST_END_TEST;
+
 static Suite* arrays_suite() {
   Suite* const suite = suite_create("source-arrays");
   TCase* const tc = tcase_create("general");
@@ -429,6 +446,7 @@ static Suite* arrays_suite() {
   tcase_add_test(tc, odd_widths_arrive_undistorted);
   tcase_add_test(tc, caps_stay_while_layouts_do);
   tcase_add_test(tc, frames_carry_their_metadata);
+  tcase_add_test(tc, a_stop_during_a_copy_ends_at_once);
   tcase_add_test(tc, waiting_for_tokens_ends_with_the_pipeline);
   return suite;
 }
