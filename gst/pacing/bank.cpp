@@ -36,10 +36,11 @@ void Bank::start(const Belief& belief) {
   ledger_ = {};
   seen_ = 0;
   interrupt();
-  arrive(belief.frames, false, belief);
+  const double frames = std::max(1., std::round(belief.frames));
+  arrive(frames, false, belief);
   for (double r : kPrior) {
     play(r * belief.gap, belief.law.period, belief);
-    arrive(belief.frames, true, belief);
+    arrive(frames, true, belief);
   }
   interrupt();
 }

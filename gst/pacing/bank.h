@@ -36,11 +36,12 @@ class Bank {
   static constexpr std::array<double, 5> kHorizons = {.25, .5, 1, 2, 4};
   // Relative gaps believed before any was seen: ± 10 %, the jitter of an undisturbed model.
   static constexpr std::array<double, 6> kPrior = {1.1, .9, 1.1, .9, 1.1, .9};
-  static constexpr double kLearn = 100;  // blocks remembered; flat from 60 to 200
-  static constexpr double kSoft =
-      .05;  // a candidate 5 % dearer than the best counts 1/e; flat from 0.03 to 0.1
-  static constexpr double kReaction =
-      6;  // 1/max_fps: reaction time besides the gaps (0.1 s at 60 fps)
+  // Blocks remembered; cost is flat from 60 to 200.
+  static constexpr double kLearn = 100;
+  // A candidate 5 % dearer than the best counts 1/e; cost is flat from 0.03 to 0.1.
+  static constexpr double kSoft = .05;
+  // In 1/max_fps: reaction time besides the gaps (0.1 s at 60 fps).
+  static constexpr double kReaction = 6;
   static constexpr std::size_t kSize = kCushions.size() * kHorizons.size();
 
   struct Costs {

@@ -4,7 +4,7 @@
 //
 // Maths. With τ the time since the last block, v the time since the last release, and q frames
 // queued:
-//   wait  = max(s G − τ, τ − s G, LEAST δ G)      a late block is expected to be as late again
+//   wait  = max(s G − τ, τ − s G, LEAST ε G)      a late block is expected to be as late again
 //   slack = max(P − v, 0) + q P − wait            by how much the queue outlasts the next arrival
 //   e*    = (B − slack) / H                       leads slack towards the cushion B over the
 //   horizon H e     = (1 − KEEP) e* + KEEP e of the interval before; both clipped to what the eye
@@ -27,18 +27,19 @@ struct Aim {
 
 // What is expected of the producer: all in s.
 struct Outlook {
-  double arrival = 0;    // s G: from the last block to the next
-  double deviation = 0;  // δ G: mean error of that
-  bool held = false;     // it waits for room and comes when it is let: it cannot be late
+  double arrival = 0;  // s G: from the last block to the next
+  double error = 0;    // ε G: mean error of that
+  bool held = false;   // it waits for room and comes when it is let: it cannot be late
 };
 
 struct Law {
-  static constexpr double kFaster =
-      1.25;  // never more than a quarter too fast: more is seen as fast-forward
-  static constexpr double kSlower = 2;  // nor slower than half the rate
-  static constexpr double kKeep = .3;  // of the change of the interval before; flat from 0.2 to 0.4
-  static constexpr double kLeast =
-      2;  // mean errors within which a block is not yet late; flat from 1.5 to 2.5
+  // Never more than a quarter too fast: more is seen as fast-forward. Nor slower than half the
+  // rate.
+  static constexpr double kFaster = 1.25, kSlower = 2;
+  // Of the change of the interval before; cost is flat from 0.2 to 0.4.
+  static constexpr double kKeep = .3;
+  // Mean errors within which a block is not yet late; cost is flat from 1.5 to 2.5.
+  static constexpr double kLeast = 2;
 
   double period = 1. / 60;                                        // P, s
   double min_interval = 1. / 60;                                  // 1 / max_fps, s
@@ -47,7 +48,7 @@ struct Law {
   double slack(double since_arrival, double since_release, double queued,
                const Outlook& next) const {
     const double early = next.arrival - since_arrival;
-    const double wait = std::max({early, kLeast * next.deviation, next.held ? 0 : -early});
+    const double wait = std::max({early, kLeast * next.error, next.held ? 0 : -early});
     return std::max(period - since_release, 0.) + queued * period - wait;
   }
 

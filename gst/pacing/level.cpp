@@ -43,6 +43,7 @@ bool Level::Estimate::observe(double g, double n, double forecast) {
   const double y = std::clamp(r, 1 / limit(), limit());
   const Gap now{g, n, r, y != r};
   deviation += (std::abs(y - 1) - deviation) / kMemory;
+  error += std::max(2 / (count + 2), 1 / kMemory) * (std::abs(y - 1) - error);
   if (now.odd && renew(now)) return true;
   recent[seen++ % kRecent] = now;
   count = std::min(count + 1, 2 * kMemory);
@@ -92,7 +93,7 @@ void Level::restore(double gap, double frames, double deviation) {
   *this = Level();
   at_.gap = gap;
   at_.frames = frames;
-  at_.deviation = deviation;
+  at_.deviation = at_.error = deviation;
   at_.count = kMemory;
 }
 

@@ -8,12 +8,18 @@
 //   r = x / s                 the same over its forecast s (Rhythm)
 //   y = r, clipped to 1/θ … θ, θ = 1 + ODD δ,   δ = running mean of |y − 1|
 //   G ← G + a (y G n / N − G),  N ← N + a (n − N),  a = max(2 / (k + 1), 1 / MEMORY) after k blocks
+// Beside δ, which moves by 1 / MEMORY and says what is odd, ε is the same mean with weight a: how
+// far off the next gap is expected to be. It falls quickly when a producer turns out to be steady.
+//
 // Twice alike: two clipped gaps running whose r − 1 agree within a factor 2 are a new level, and so
-// are two clipped to the same side among the last four: G and N become the means of those. Burst:
-// after a clipped long gap, short ones come from the same delivery. As long as they do, the gaps
-// since are taken together: m gaps of their mean are observed in place of one long gap, from where
-// the level stood before it. So a stall moves the level by one clipped step and its burst not at
-// all, and a step is taken after two blocks.
+// are two clipped to the same side among the last four: G and N become the means of those.
+//
+// Burst: after a clipped long gap, short ones come from the same delivery. As long as they do, the
+// gaps since are taken together: m gaps of their mean are observed in place of one long gap, from
+// where the level stood before it.
+//
+// So a stall moves the level by one clipped step and its burst not at all, and a step is taken
+// after two blocks.
 #pragma once
 
 #include <array>
@@ -23,13 +29,16 @@ namespace reactor::pacing {
 
 class Level {
  public:
-  static constexpr double kMemory = 12;  // blocks remembered; flat from 8 to 16
-  static constexpr double kOdd =
-      6;  // mean deviations (about 5 σ of a normal gap) beyond which a gap is odd
-  static constexpr double kDeviation = .1;   // δ believed before any gap was seen
-  static constexpr std::size_t kRecent = 4;  // gaps among which two odd ones are a new level
-  static constexpr double kSurplus =
-      .25;  // of the lateness: short gaps beyond it that still belong to the burst, and one
+  // Blocks remembered; cost is flat from 8 to 16.
+  static constexpr double kMemory = 12;
+  // Mean deviations beyond which a gap is odd: about 5 σ of a normal gap.
+  static constexpr double kOdd = 6;
+  // δ and ε believed before any gap was seen.
+  static constexpr double kDeviation = .1, kError = .04;
+  // Gaps among which two odd ones are a new level.
+  static constexpr std::size_t kRecent = 4;
+  // Of the lateness: short gaps beyond it that still belong to the burst, and one.
+  static constexpr double kSurplus = .25;
 
   struct Observed {
     double relative;  // x
@@ -39,6 +48,7 @@ class Level {
   bool known() const { return at_.gap > 0; }
   double gap() const { return at_.gap; }                  // G, s
   double frames() const { return at_.frames; }            // N
+  double error() const { return at_.error; }              // ε, relative
   double deviation() const { return at_.deviation; }      // δ, relative
   double period() const { return at_.gap / at_.frames; }  // s a frame; requires known()
 
@@ -56,7 +66,7 @@ class Level {
     bool odd;
   };
   struct Estimate {
-    double gap = 0, frames = 1, deviation = kDeviation;
+    double gap = 0, frames = 1, deviation = kDeviation, error = kError;
     double count = 1;  // blocks since the level was set, up to 2 MEMORY
     std::array<Gap, kRecent> recent{};
     std::size_t seen = 0;  // of `recent`

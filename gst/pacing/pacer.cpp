@@ -32,12 +32,10 @@ void Pacer::configure(Time now, const Settings& settings) {
   if (settings.max_latency) limits.max_latency = std::max(0., seconds(*settings.max_latency));
   limits.waits = waits();
   producer_.configure(limits);
-  if (!queue_.empty()) {
-    entered_ = 0;
-    drop_surplus(now);
-    keep_bound(earliest(now));
-    schedule_.replan(now, queue_.size(), producer_);
-  }
+  entered_ = 0;
+  drop_surplus(now);
+  keep_bound(earliest(now));
+  schedule_.replan(now, queue_.size(), producer_);
   plan_room(now);
 }
 

@@ -110,8 +110,8 @@ class Pacer {
   bool restore(std::string_view state);
 
  private:
-  static constexpr std::size_t kMostFrames =
-      8192;  // queued, whatever a producer does that does not wait
+  // Queued, whatever a producer does that does not wait.
+  static constexpr std::size_t kMostFrames = 8192;
 
   Time advance(Time now);
   bool waits() const { return settings_.overflow == Overflow::kWait; }

@@ -58,7 +58,7 @@ void Producer::interrupt() {
 }
 
 Outlook Producer::outlook() const {
-  return {rhythm_.forecast() * gap(), level_.deviation() * gap(), capped_};
+  return {rhythm_.forecast() * gap(), level_.error() * gap(), capped_};
 }
 
 // With a bound on latency, the whole next block has to leave within it too, also when it comes
@@ -66,7 +66,7 @@ Outlook Producer::outlook() const {
 double Producer::most_slack() const {
   if (!limits_.max_latency) return std::numeric_limits<double>::infinity();
   return std::max(
-      0., *limits_.max_latency - level_.frames() * law_.period - Law::kLeast * outlook().deviation);
+      0., *limits_.max_latency - level_.frames() * law_.period - Law::kLeast * outlook().error);
 }
 
 Aim Producer::aim() const {

@@ -18,15 +18,17 @@ namespace reactor::pacing {
 
 class Producer {
  public:
-  static constexpr double kFirst =
-      12;  // 1/max_fps: slowest interval before the rate is trusted (0.2 s at 60 fps)
-  static constexpr double kTrusted =
-      4;  // gaps after which the rate is trusted: first blocks may be compilation
-  static constexpr double kExcess = 2;  // mean gaps above the cushion at which the producer is held
-  static constexpr double kYoung =
-      18;  // gaps within which a new level means that none was known before
-  static constexpr double kUnknown =
-      1. / 24;  // s: period of a first block of which not even the compute time is known
+  // In 1/max_fps: slowest interval before the rate is trusted (0.2 s at 60 fps).
+  static constexpr double kFirst = 12;
+  // Gaps after which the rate is trusted: first blocks may be compilation.
+  static constexpr double kTrusted = 4;
+  // Mean gaps above the cushion at which the producer is held.
+  static constexpr double kExcess = 2;
+  // Gaps in evidence (those of the prior included) within which a new level means that none was
+  // known before.
+  static constexpr double kYoung = 18;
+  // s: period of a first block of which not even the compute time is known.
+  static constexpr double kUnknown = 1. / 24;
 
   struct Limits {
     double price = .5;                                              // of latency, see Bank

@@ -17,10 +17,14 @@ namespace reactor::pacing {
 
 class Rhythm {
  public:
-  static constexpr unsigned kLags = 24;   // longest rhythm looked for, blocks (exclusive)
-  static constexpr unsigned kWarm = 4;    // first gaps that are no evidence: models warm up
-  static constexpr double kLearn = 100;   // blocks remembered
-  static constexpr double kFloor = 1e-4;  // gain a rhythm must have: a deviation of 1 %
+  // Longest rhythm looked for, blocks (exclusive).
+  static constexpr unsigned kLags = 24;
+  // First gaps that are no evidence: models warm up.
+  static constexpr unsigned kWarm = 4;
+  // Blocks remembered.
+  static constexpr double kLearn = 100;
+  // Gain that a rhythm must have: that of a deviation of 1 %.
+  static constexpr double kFloor = 1e-4;
 
   Rhythm();
   void observe(double x);

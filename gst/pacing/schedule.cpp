@@ -28,7 +28,7 @@ void Schedule::replan(Time now, std::size_t queued, const Producer& producer) {
 
 void Schedule::arrived(Time now, std::size_t queued, bool starved, const Producer& producer) {
   arrival_ = now;
-  if (starved && (fresh_ || next_ <= now)) {
+  if (starved && (fresh_ || next_ <= now + nanoseconds(kSame * producer.period()))) {
     next_ = std::max(now, next_);
   } else {
     replan(now, queued, producer);

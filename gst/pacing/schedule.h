@@ -18,6 +18,10 @@ class Schedule {
   // is no burst of overdue frames, while the jitter of a scheduler leaves the planned times even.
   static constexpr double kLate = 1. / 8;
 
+  // Of the period: a block that comes as the queue runs dry, but for rounding, comes when it is
+  // dry.
+  static constexpr double kSame = 1e-6;
+
   Time next() const { return next_; }
   Time last() const { return last_; }
   // When a frame whose turn is now would be due.
