@@ -350,7 +350,8 @@ constexpr const char* kStatsName = "GstReactorStats";
  * gst_reactor_query_new_stats:
  *
  * A query for reactorpace's `stats`, to be sent upstream (gst_pad_peer_query() on a sink pad,
- * gst_element_query() on a sink element). Elements on the way pass it on; reactorpace answers it.
+ * gst_element_query() on a sink element), or downstream from a source. Elements on the way pass it
+ * on; reactorpace answers it.
  *
  * Returns: (transfer full): the query, not yet answered
  */

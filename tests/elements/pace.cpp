@@ -417,6 +417,10 @@ GST_START_TEST(stats_add_up_and_are_answered_to_a_query) {
   assert_near(static_cast<double>(period), 500e6 / 12, 1e6);
   ck_assert_uint_gt(mean, 100 * kMs);
   gst_query_unref(query);
+  query = gst_reactor_query_new_stats();
+  ck_assert(gst_pad_peer_query(f.h->srcpad, query));
+  ck_assert(gst_reactor_query_parse_stats(query, nullptr));
+  gst_query_unref(query);
 }
 GST_END_TEST
 

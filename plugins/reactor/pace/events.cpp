@@ -174,6 +174,7 @@ bool Pace::sink_query(GstQuery* query) {
     gst_reactor_query_set_stats(query, stats().get());
     return true;
   }
+  if (answer_stats(query)) return true;
   if (is_serialized(query)) {
     // Waiting for the frames before it would hold the producer for as long as they last.
     const std::lock_guard lock(mutex_);
@@ -204,6 +205,13 @@ bool Pace::allocation_query(GstQuery* query) {
   return query_result_;
 }
 
+// From either side: sinks ask upstream, the source asks downstream.
+bool Pace::answer_stats(GstQuery* query) {
+  if (!gst_reactor_query_is_stats(query)) return false;
+  gst_reactor_query_set_stats(query, stats().get());
+  return true;
+}
+
 bool Pace::src_query(GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_LATENCY: {
@@ -224,10 +232,7 @@ bool Pace::src_query(GstQuery* query) {
     default:
       break;
   }
-  if (gst_reactor_query_is_stats(query)) {
-    gst_reactor_query_set_stats(query, stats().get());
-    return true;
-  }
+  if (answer_stats(query)) return true;
   return gst_pad_query_default(src_, GST_OBJECT(element_), query);
 }
 

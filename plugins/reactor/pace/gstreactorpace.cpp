@@ -130,8 +130,7 @@ static GstStateChangeReturn gst_reactor_pace_change_state(GstElement* element,
 }
 
 static gboolean gst_reactor_pace_set_clock(GstElement* element, GstClock* clock) {
-  const gboolean set =
-      GST_ELEMENT_CLASS(gst_reactor_pace_parent_class)->set_clock(element, clock);
+  const gboolean set = GST_ELEMENT_CLASS(gst_reactor_pace_parent_class)->set_clock(element, clock);
   pace_of(element).clock_changed();
   return set;
 }

@@ -163,6 +163,7 @@ class Pace {
   void flush_stop(EventPtr event);
   bool restart_after_eos(Locked& l);
   bool allocation_query(GstQuery* query);
+  bool answer_stats(GstQuery* query);
 
   // output.cpp: in the source task.
   static void loop(gpointer self);
