@@ -1097,18 +1097,30 @@ class SocketContext(Context):
                 self._grow(size, connection)
 
     def _grow(self, size, connection):
+        """Makes a pool for blocks of `size` bytes in the place of those for smaller ones, within the source's limits."""
         slot_size = (size + mmap.PAGESIZE - 1) // mmap.PAGESIZE * mmap.PAGESIZE
         with self._changed:
+            most = self._limits.get("bytes", sys.maxsize)
+            if slot_size > most:
+                raise ValueError(f"emit_block: the block needs {slot_size} bytes of shared memory, but the source takes at most "
+                                 f"{most}: emit fewer frames at a time")
+            smaller = [pool for pool in self._pools if not pool.dropped]
+            for pool in smaller:
+                pool.dropped = True
+                self._retire(pool)
+        for pool in smaller:
+            self._post({"op": "drop-pool", "id": pool.id})
+        with self._changed:
+            # A dropped pool counts until the source has let go of its last slot.
+            rest = most - sum(pool.slot_size * pool.count for pool in self._pools)
+            if len(self._pools) >= self._limits.get("pools", 8) or rest < slot_size:
+                self._changed.wait(0.5)
+                return
+            count = min(self._slot_count, self._limits.get("slots", 64), rest // slot_size)
             id, self._next_pool = self._next_pool, self._next_pool + 1
-            old = [pool for pool in self._pools if not pool.dropped]
-        pool = _Pool(id, slot_size, self._slot_count)
+        pool = _Pool(id, slot_size, count)
         try:
-            for gone in old:
-                with self._changed:
-                    gone.dropped = True
-                    self._retire(gone)
-                self._post({"op": "drop-pool", "id": gone.id})
-            self._post({"op": "pool", "id": id, "size": slot_size, "slots": self._slot_count}, [pool.fd])
+            self._post({"op": "pool", "id": id, "size": slot_size, "slots": count}, [pool.fd])
         finally:
             pool.close_fd()
         with self._changed:

@@ -45,12 +45,8 @@ def pull(sink, seconds=5):
     caps = sample.get_caps().get_structure(0)
     width, height, kind = caps.get_value("width"), caps.get_value("height"), caps.get_value("format")
     buffer = sample.get_buffer()
-    good, info = buffer.map(Gst.MapFlags.READ)
-    try:
-        stride = (width * 3 + 3) & ~3
-        data = numpy.frombuffer(info.data, numpy.uint8).copy()
-    finally:
-        buffer.unmap(info)
+    stride = (width * 3 + 3) & ~3
+    data = numpy.frombuffer(buffer.extract_dup(0, buffer.get_size()), numpy.uint8)
     picture = None
     if kind == "RGB":
         rows = data[:stride * height] if data.size >= stride * height - 3 else data

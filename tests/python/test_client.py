@@ -328,6 +328,30 @@ class Slots(ClientCase):
             context.emit_block(Strided(bytes(400), (2, 4, 4, 3), None), metadata=["x" * 30] * 2)
         self.assertTrue(context.emit_block(Strided(bytes(400), (2, 8, 8, 3), None), metadata=["x" * 10] * 2))
 
+    def test_pools_stay_within_the_sources_limits(self):
+        hello = {"op": "hello", "protocol": 1, "limits": {"bytes": 10 * 4096, "pools": 2, "slots": 3},
+                 "session": {"id": "s1", "state": "started"}}
+        source, context = self.both(hello=hello, release=False)
+        block = lambda pages: memoryview(bytes(pages * 4096 // 12 * 12)).cast("B", (1, 4, pages * 4096 // 12, 3))
+        self.assertTrue(context.emit_block(block(1)))
+        source.wait(lambda: len(source.blocks) == 1)
+        self.assertEqual(context._pools[0].count, 3)
+        self.assertTrue(context.emit_block(block(3)))   # 3 pages of the old pool count: room for two slots
+        source.wait(lambda: len(source.blocks) == 2)
+        self.assertEqual([pool.count for pool in context._pools], [3, 2])
+        done = []
+        thread = threading.Thread(target=lambda: done.append(context.emit_block(block(5))), daemon=True)
+        thread.start()
+        time.sleep(0.3)
+        self.assertEqual(done, [])                      # two pools are all there may be
+        for packet, _ in list(source.blocks):
+            source.give_back(packet["pool"], packet["slot"])
+        thread.join(3)
+        self.assertEqual(done, [True])
+        with self.assertRaisesRegex(ValueError, "emit fewer frames at a time"):
+            context.emit_block(block(11))
+        self.assertEqual(source.errors, [])
+
     def test_larger_blocks_get_a_larger_pool_and_the_old_one_is_dropped(self):
         source, context = self.both()
         for n in (1, 4, 12, 3, 40):
