@@ -106,6 +106,7 @@ class Fakesink:
         if self.tls:  # LeakSanitizer stumbles over the threads that GnuTLS leaves running
             env['ASAN_OPTIONS'] = env.get('ASAN_OPTIONS', '') + ':detect_leaks=0'
         if preload:
+            env['ASAN_OPTIONS'] = env.get('ASAN_OPTIONS', '') + ':verify_asan_link_order=0'
             env['LD_PRELOAD'] = ':'.join(filter(None, [env.get('LD_PRELOAD'), preload]))
         self.process = subprocess.Popen([program, json.dumps(config)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1, env=env,

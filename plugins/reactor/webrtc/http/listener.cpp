@@ -2,6 +2,9 @@
 
 #include "http/listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <utility>
 
 #include "http/access.h"
@@ -150,8 +153,8 @@ void Listener::accept(GSocket* listening) {
 
 void Listener::admit(ObjectPtr<GSocket> socket) {
   g_socket_set_blocking(socket.get(), FALSE);
-  // TCP_NODELAY: answers are written at once and whole.
-  g_socket_set_option(socket.get(), 6 /* IPPROTO_TCP */, 1 /* TCP_NODELAY */, 1, nullptr);
+  // Answers are written at once and whole.
+  g_socket_set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1, nullptr);
   ObjectPtr<GSocketAddress> local(g_socket_get_local_address(socket.get(), nullptr));
   ObjectPtr<GSocketAddress> remote(g_socket_get_remote_address(socket.get(), nullptr));
   if (!local || !remote) return;
