@@ -125,6 +125,8 @@ builds=(build)
 if [ $sanitizers = 1 ] && [ ${#suites[@]} = 0 ]; then
   # introspection and examples are not what the sanitizers look at
   common=(-Db_lundef=false -Dbuildtype=debugoptimized -Dintrospection=disabled -Dexamples=disabled)
+  # GLib's slices hand memory on without the sanitizers' knowledge
+  export G_SLICE=always-malloc
   export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:detect_odr_violation=0
   export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
   export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0

@@ -351,10 +351,11 @@ GST_START_TEST(a_file_that_decodes_at_once_is_shown_in_real_time) {
       &error);
   g_assert_no_error(error);
   g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+  static std::mutex mutex;
   static std::vector<GstClockTime> times;
-  times.clear();
   g_signal_connect(sink, "handoff",
                    G_CALLBACK(+[](GstElement*, GstBuffer* buffer, GstPad*, gpointer) {
+                     const std::lock_guard lock(mutex);
                      times.push_back(GST_BUFFER_PTS(buffer));
                    }),
                    nullptr);
@@ -366,6 +367,7 @@ GST_START_TEST(a_file_that_decodes_at_once_is_shown_in_real_time) {
   ck_assert_int_eq(GST_MESSAGE_TYPE(end), GST_MESSAGE_EOS);
   gst_message_unref(end);
   gst_element_set_state(pipeline, GST_STATE_NULL);
+  const std::lock_guard lock(mutex);
   ck_assert_uint_eq(times.size(), 180);
   for (std::size_t i = 1; i < times.size(); ++i)
     ck_assert_uint_ge(times[i] - times[i - 1] + 1, GST_SECOND / 60);
