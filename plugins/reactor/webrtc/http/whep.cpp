@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kFragmentType = "application/trickle-ice-sdpfrag";
 
-std::string quoted(std::string_view text) {
+std::string quoted_string(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -31,8 +31,8 @@ std::vector<std::string> ice_links(const std::vector<IceServer>& servers) {
     for (const std::string& uri : server.uris) {
       std::string link = "<" + uri + ">; rel=\"ice-server\"";
       if (!server.username.empty()) {
-        link += "; username=" + quoted(server.username) +
-                "; credential=" + quoted(server.password) + "; credential-type=\"password\"";
+        link += "; username=" + quoted_string(server.username) +
+                "; credential=" + quoted_string(server.password) + "; credential-type=\"password\"";
       }
       links.push_back(std::move(link));
     }
