@@ -19,7 +19,8 @@ static void keep_openssl_until_the_end() {
         init(kNoAtExit, nullptr);
 }
 
-SinkFixture::SinkFixture(const std::string& source, const std::string& properties) {
+SinkFixture::SinkFixture(const std::string& source, const std::string& properties,
+                         const std::function<void(GstElement* sink)>& before_playing) {
   keep_openssl_until_the_end();
   const std::string text = source + " ! reactorwebrtcsink name=sink port=0 " + properties;
   g_autoptr(GError) error = nullptr;
@@ -29,6 +30,7 @@ SinkFixture::SinkFixture(const std::string& source, const std::string& propertie
   g_autoptr(GstPad) pad = gst_element_get_static_pad(sink_, "sink");
   g_autoptr(GstPad) peer = gst_pad_get_peer(pad);
   gst_pad_add_probe(peer, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_upstream, this, nullptr);
+  if (before_playing) before_playing(sink_);
   fail_if(gst_element_set_state(pipeline_, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE, "%s",
           this->error().c_str());
   g_object_get(sink_, "port", &port_, nullptr);

@@ -20,7 +20,8 @@ class SinkFixture {
  public:
   // `source`: a gst-launch description whose last element has a free source pad. `properties`: of
   // the sink. Goes to PLAYING.
-  explicit SinkFixture(const std::string& source, const std::string& properties = {});
+  explicit SinkFixture(const std::string& source, const std::string& properties = {},
+                       const std::function<void(GstElement* sink)>& before_playing = {});
   ~SinkFixture();
 
   unsigned port() const { return port_; }
