@@ -554,11 +554,10 @@ class DemoModel(VideoModel):
             frames = self.generate(n, block, frame, film)
             wander = 1.0 + self.drift * math.sin((started - begun) * 2 * math.pi / 60.0)
             lasts = n / (self.fps * self.speed * wander) * max(0.2, chance.gauss(1.0, self.jitter))
-            # What is left of the time that a real model would need. Commands take effect with the next block.
-            if ctx.wait(started + lasts - time.monotonic()):
-                break
-            if self.paused:
-                continue
+            # What is left of the time that a real model would need. As there, a command that comes meanwhile waits for
+            # the next block.
+            while ctx.in_session() and (left := started + lasts - time.monotonic()) > 0:
+                time.sleep(min(left, 0.25))
             ctx.emit_block(frames)
             block, frame, film = block + 1, frame + n, film + n / self.fps
             if block % max(1, 48 // n) == 0:

@@ -131,12 +131,11 @@ class Numbered(VideoModel):
                 continue
             begun = time.monotonic()
             frames = self.block(self.frames)
-            took = self.period * (1 + self.jitter * self.random.uniform(-1, 1)) + (self.first if blocks == 0 else 0)
-            if ctx.wait(max(0.0, begun + took - time.monotonic())):
+            took = self.period * (1 + self.jitter * self.random.uniform(-1, 1))
+            if blocks == 0 and ctx.wait(self.first):
                 break
-            if self.paused:
-                self.number -= len(frames)
-                continue
+            # As a model computes: what comes meanwhile waits for the next block.
+            time.sleep(max(0.0, begun + took - time.monotonic()))
             ctx.emit_block(frames)
             blocks += 1
             if self.last and blocks >= self.last:

@@ -35,14 +35,16 @@ test('blocks of 12 in bursts are displayed evenly, each frame once and in order'
   const gaps = arrivals.slice(1).map((time, i) => time - arrivals[i]);
   console.log(`  arrivals every ${brief(quantile(gaps, 0.5))} ms, 12 frames each; displayed ${brief(seen)}`);
   assert.ok(quantile(gaps, 0.5) > 380 && quantile(gaps, 0.5) < 700, 'arrivals are bursts');
-  assert.ok(seen.frames > 120, `${seen.frames} frames in 7 s`);
+  assert.ok(seen.shown > 120, `${seen.shown} frames in 7 s`);
   assert.equal(seen.backwards, 0);
-  assert.ok(seen.again <= 1, `${seen.again} frames were shown twice`);  // 1: what is read at either end may be the next picture
-  assert.ok(seen.missing <= 1 + 0.01 * seen.frames, `${seen.missing} frames were not displayed`);
+  // What is read at either end may be another picture already, the more so in a busy browser.
+  assert.ok(seen.again <= 1 + 0.02 * seen.shown, `${seen.again} frames were shown twice`);
+  assert.ok(seen.missing <= 1 + 0.01 * seen.shown, `${seen.missing} frames were not displayed`);
   // 12 frames in 0.5 s: 41.7 ms, which a display of 60 Hz shows as 33 or 50.
   assert.ok(seen.mean > 36 && seen.mean < 50, `mean ${seen.mean} ms`);
   assert.ok(seen.p95 < 1.9 * seen.mean, `p95 ${seen.p95} ms of mean ${seen.mean} ms`);
-  assert.ok(seen.late < 0.08, `${seen.late} of the intervals are late`);
+  const unseen = 1 - seen.frames / seen.shown;  // presented without a callback: the browser had no time for more
+  assert.ok(seen.late < 0.08 + unseen, `${seen.late} of the intervals are late`);
   assert.ok(seen.rtp.p95 < 1.5 * seen.rtp.p50, `released unevenly: ${brief(seen.rtp)}`);
 });
 
@@ -94,7 +96,7 @@ test('what is no command is refused with a message, and the stream goes on', asy
   const nearly = 'x'.repeat(room - 200);
   await page.evaluate((text) => { globalThis.echoed = new Promise((resolve) => { reactor.connection.addEventListener('message', ({ detail }) => { if (detail?.data?.echo === text) resolve(true); }); }); }, nearly);
   assert.equal((await command(page, 'echo', { text: nearly })).type, 'accepted');
-  assert.equal(await page.evaluate(() => Promise.race([echoed, new Promise((resolve) => { setTimeout(resolve, 3000, false); })])), true, 'the largest message comes back');
+  assert.equal(await page.evaluate(() => Promise.race([echoed, new Promise((resolve) => { setTimeout(resolve, 8000, false); })])), true, 'the largest message comes back');
   await page.fill('#console-input', `echo {"text": "${'x'.repeat(65536)}"}`);
   await page.press('#console-input', 'Enter');
   assert.match(await page.textContent('#console-hint'), /Too large/);
@@ -102,7 +104,7 @@ test('what is no command is refused with a message, and the stream goes on', asy
   await page.press('#console-input', 'Enter');
   assert.match(await page.textContent('#console-hint'), /Not valid JSON/);
   const frames = judge(await watch(page, 1000));
-  assert.ok(frames.frames > 15, brief(frames));
+  assert.ok(frames.shown > 15, brief(frames));
 });
 
 test('pause holds the last frame, resume goes on at once at the same rate', async () => {
@@ -116,7 +118,7 @@ test('pause holds the last frame, resume goes on at once at the same rate', asyn
   assert.equal((await page.evaluate(() => probe.now())).number, held[0].number, 'the last frame is still on screen');
   // Held frames are sent again under new timestamps: each is still known as the last frame of its block.
   const repeats = await page.evaluate(() => reactor.frames.displayed.slice(-3).map(({ block, index, repeat }) => ({ block, index, repeat })));
-  assert.ok(repeats.every(({ block, index, repeat }) => repeat && index === 11 && block === repeats[0].block), brief(repeats));
+  assert.ok(repeats.every(({ block, index }) => index === 11 && block === repeats[0].block) && repeats.at(-1).repeat, brief(repeats));
   await command(page, 'resume');
   await page.waitForFunction((last) => probe.now().number > last, held[0].number, { timeout: 2500 });
   const again = judge(await watch(page, 2500));
@@ -163,14 +165,15 @@ test('black is seen as black, and the next block after it', async () => {
 
 test('flush drops what waits', async () => {
   await sleep(1000);
-  const before = await page.evaluate(() => probe.now());
+  const last = await page.evaluate(() => probe.now().number);
   await command(page, 'flush');
-  await page.waitForFunction(() => probe.now().mean.every((level) => level < 12), null, { timeout: 2000 });
-  await sleep(500);
-  const after = await page.evaluate((number) => probe.frames.filter((frame) => frame.number !== null && frame.number > number).length, before.number);
-  assert.ok(after <= 13, `${after} frames were shown after the flush`);
+  await page.waitForFunction(() => probe.now().mean.every((level) => level < 12), null, { timeout: 3000 });
+  await sleep(100);
+  // A block is half a second, and the pacer had one or two: without the flush they would be on screen now.
+  const after = await watch(page, 1000);
+  assert.ok(after.every((frame) => frame.number === null && frame.mean.every((level) => level < 12)), brief(after.filter((frame) => frame.number !== null)));
   await command(page, 'resume');
-  await page.waitForFunction((number) => probe.now().number > number, before.number, { timeout: 3000 });
+  await page.waitForFunction((number) => probe.now().number > number, last, { timeout: 3000 });
 });
 
 test('a viewer that is killed costs the other nothing and leaves the books within 30 s', async () => {
@@ -186,8 +189,8 @@ test('a viewer that is killed costs the other nothing and leaves the books withi
     doomed.kill();
     const frames = judge(await watch(page, 6000));
     console.log(`  the other, before: ${brief(calm)}\n  and after: ${brief(frames)}`);
-    assert.ok(frames.missing <= 0.03 * frames.frames + calm.missing && frames.backwards === 0, brief(frames));
-    assert.ok(frames.late < calm.late + 0.06 && frames.p95 < Math.max(1.9 * frames.mean, 1.3 * calm.p95), brief(frames));
+    assert.ok(frames.missing <= 0.03 * frames.shown + calm.missing && frames.backwards === 0, brief(frames));
+    assert.ok(frames.late < Math.max(0.08, calm.late) + 0.06 && frames.p95 < Math.max(1.9 * frames.mean, 1.3 * calm.p95), brief(frames));
     assert.ok(frames.max < 1000, 'the picture did not stop');
     await until('the dead viewer to be gone', async () => (await stats(child)).viewers.length === 1, { timeout: 31000, every: 500 });
     console.log(`  gone ${Math.round((Date.now() - start) / 100) / 10} s after SIGKILL`);

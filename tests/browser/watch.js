@@ -60,7 +60,7 @@ export function judge(frames) {
   const mean = intervals.reduce((sum, value) => sum + value, 0) / intervals.length;
   const median = quantile(intervals, 0.5);
   return {
-    frames: numbered.length, unreadable: frames.filter((frame) => frame.number === null).length,
+    frames: numbered.length, shown, unreadable: frames.filter((frame) => frame.number === null).length,
     missing: Math.max(0, span - shown), again: Math.max(0, shown - span), backwards,
     mean, p50: median, p95: quantile(intervals, 0.95), max: Math.max(...intervals),
     late: intervals.filter((value) => value > 1.5 * Math.max(median, mean) + 1).length / intervals.length,
@@ -83,7 +83,7 @@ export function command(page, type, data = {}) {
       resolve(detail.data);
     };
     reactor.connection.addEventListener('message', listen);
-    setTimeout(() => reject(new Error(`no answer to ${name} within 3 s`)), 3000);
+    setTimeout(() => reject(new Error(`no answer to ${name} within 8 s`)), 8000);
     if (!reactor.connection.send({ scope: 'application', data: { type: name, data: value }, ref })) reject(new Error('no open channel'));
   }), [type, data]);
 }
@@ -101,7 +101,7 @@ export function refusal(page, type, data = {}) {
       resolve(told);
     };
     reactor.connection.addEventListener('message', listen);
-    setTimeout(() => reject(new Error(`no error for ${name} within 3 s`)), 3000);
+    setTimeout(() => reject(new Error(`no error for ${name} within 8 s`)), 8000);
     reactor.connection.send({ scope: 'application', data: { type: name, data: value }, ref });
   }), [type, data]);
 }
@@ -115,7 +115,7 @@ export function provoke(page, text) {
       resolve(detail.data.data);
     };
     reactor.connection.addEventListener('message', listen);
-    setTimeout(() => reject(new Error('no error within 3 s')), 3000);
+    setTimeout(() => reject(new Error('no error within 8 s')), 8000);
     reactor.connection.channel.send(raw);
   }), text);
 }

@@ -87,7 +87,15 @@ export class Frames {
     if (last && rtp !== undefined && last.rtp === rtp) return null;
     const block = rtp === undefined ? null : this.blockOf(rtp);
     const frame = { time, rtp, block: null, index: 0, released: NaN, repeat: false, black: false, skipped: 0 };
+    if (last) frame.skipped = Math.max(0, metadata.presentedFrames - this.lastPresented - 1);
     if (block) {
+      // A busy browser presents frames without a callback; they have their place in the block all the same.
+      if (frame.skipped > 0 && last.block === block.block) {
+        block.shown += frame.skipped;
+      } else if (frame.skipped > 0) {
+        const step = rtpDistance(rtp, last.rtp) / (frame.skipped + 1);
+        block.shown += Math.min(frame.skipped, Math.max(0, Math.round(rtpDistance(rtp, block.rtp) / step) - block.shown));
+      }
       frame.black = block.black;
       frame.block = block.block;
       frame.index = Math.min(block.shown, block.count - 1);
@@ -95,7 +103,6 @@ export class Frames {
       frame.released = block.released + rtpDistance(rtp, block.rtp) / RTP_PER_MS;
       block.shown += 1;
     }
-    if (last) frame.skipped = Math.max(0, metadata.presentedFrames - this.lastPresented - 1);
     this.lastPresented = metadata.presentedFrames;
     this.displayed.push(frame);
     while (this.displayed[0].time < time - KEEP_MS) this.displayed.shift();
