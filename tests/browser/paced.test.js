@@ -91,12 +91,13 @@ test('what is no command is refused with a message, and the stream goes on', asy
     assert.ok(code, 'an error has a code');
     assert.match(message, complaint);
   }
-  // A browser sends at most what was negotiated, 64 KiB with the envelope; the page says so before the browser would.
-  const room = await page.evaluate(() => reactor.connection.pc.sctp.maxMessageSize);
-  const nearly = 'x'.repeat(room - 200);
-  await page.evaluate((text) => { globalThis.echoed = new Promise((resolve) => { reactor.connection.addEventListener('message', ({ detail }) => { if (detail?.data?.echo === text) resolve(true); }); }); }, nearly);
-  assert.equal((await command(page, 'echo', { text: nearly })).type, 'accepted');
+  // The limit is that of the command's value, to the byte, and the same for what the model sends.
+  const text = (bytes) => 'x'.repeat(bytes - JSON.stringify({ type: 'echo', data: { text: '' } }).length);
+  await page.evaluate((sent) => { globalThis.echoed = new Promise((resolve) => { reactor.connection.addEventListener('message', ({ detail }) => { if (detail?.data?.echo === sent) resolve(true); }); }); }, text(65536));
+  assert.equal((await command(page, 'echo', { text: text(65536) })).type, 'accepted');
   assert.equal(await page.evaluate(() => Promise.race([echoed, new Promise((resolve) => { setTimeout(resolve, 8000, false); })])), true, 'the largest message comes back');
+  const large = await refusal(page, 'echo', { text: text(65537) });
+  assert.match(large.message, /65537 bytes.*65536/);
   await page.fill('#console-input', `echo {"text": "${'x'.repeat(65536)}"}`);
   await page.press('#console-input', 'Enter');
   assert.match(await page.textContent('#console-hint'), /Too large/);

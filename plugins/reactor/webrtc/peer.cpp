@@ -36,6 +36,18 @@ const char* enum_nick(GObject* object, const char* property) {
   return nick;
 }
 
+// Says how large a message may be, for the data channel. Without it both the peer and webrtcbin
+// itself take 64 KiB for the limit, each for what it sends, and a value of that size has an
+// envelope on top.
+void allow_messages(const GstSDPMessage* sdp) {
+  for (guint i = 0; i < gst_sdp_message_medias_len(sdp); i++) {
+    auto* media = const_cast<GstSDPMedia*>(gst_sdp_message_get_media(sdp, i));
+    if (g_strcmp0(gst_sdp_media_get_media(media), "application") == 0 &&
+        !gst_sdp_media_get_attribute_val(media, "max-message-size"))
+      gst_sdp_media_add_attribute(media, "max-message-size", kMaxMessageSize);
+  }
+}
+
 template <typename Ref>
 gulong connect(gpointer object, const char* signal, GCallback callback, const Ref& ref) {
   return g_signal_connect_data(
@@ -369,6 +381,7 @@ void Peer::after(Step step, const GstStructure* reply) {
       if (!media || gst_sdp_media_get_port(media) == 0 ||
           !gst_sdp_media_get_attribute_val(media, "sendonly"))
         return refuse({422, "not-negotiable", "webrtcbin cannot answer this offer's video m-line"});
+      allow_messages(answer->sdp);
       g_signal_emit_by_name(webrtc_, "set-local-description", answer, promise(Step::kLocal));
       return;
     }
@@ -392,13 +405,7 @@ void Peer::gathered() {
   if (state != GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE && gather_timer_ != 0) return;
   service_->cancel(std::exchange(gather_timer_, 0));
   answered_ = true;
-  // Without it a peer takes 64 KiB for our limit, and a value of that size has an envelope on top.
-  for (guint i = 0; i < gst_sdp_message_medias_len(local->sdp); i++) {
-    auto* media = const_cast<GstSDPMedia*>(gst_sdp_message_get_media(local->sdp, i));
-    if (g_strcmp0(gst_sdp_media_get_media(media), "application") == 0 &&
-        !gst_sdp_media_get_attribute_val(media, "max-message-size"))
-      gst_sdp_media_add_attribute(media, "max-message-size", kMaxMessageSize);
-  }
+  allow_messages(local->sdp);
   g_autofree gchar* text = gst_sdp_message_as_text(local->sdp);
   events_.answered(text);
 }
