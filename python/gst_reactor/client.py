@@ -833,6 +833,7 @@ class SocketContext(Context):
         self._failure = None        # the last reason why there is no connection
         self._fatal = False
         self._flushed = 0
+        self._epoch = 0             # counts flushes; changed under _sending and _changed
         self._sequence = 0
         self._limits = {}
         self._sending = threading.Lock()
@@ -1022,14 +1023,21 @@ class SocketContext(Context):
             if packet.get("code") in ("hello", "protocol", "forbidden", "busy", "json", "packet", "pool", "flood"):
                 raise ReactorError(str(packet.get("code")), str(packet.get("message")))
 
-    def _post(self, packet, fds=(), timeout=SEND_TIMEOUT):
-        """Sends one packet. ReactorError «disconnected» when there is nobody, or nobody who reads."""
+    def _post(self, packet, fds=(), timeout=SEND_TIMEOUT, epoch=None):
+        """Sends one packet. ReactorError «disconnected» when there is nobody, or nobody who reads; «flushed» when a flush
+        was sent since the `epoch` in which the packet's block was begun."""
         if os.getpid() != self._pid:
             raise ReactorError("forked", "this connection belongs to the parent process: a forked worker hands its "
                                          "frames to the parent, or is the model itself and calls connect()")
         data = json.dumps(packet, ensure_ascii=False, separators=(",", ":")).encode()
         deadline = time.monotonic() + timeout
         with self._sending:
+            if packet["op"] == "flush":
+                with self._changed:
+                    self._epoch += 1
+                    self._changed.notify_all()
+            if epoch is not None and epoch != self._epoch:
+                raise ReactorError("flushed", "a flush overtook the block")
             while True:
                 sock = self._sock
                 if sock is None:
@@ -1077,11 +1085,12 @@ class SocketContext(Context):
             self._pools.remove(pool)
             pool.close_fd()
 
-    def _take(self, size):
-        """A free slot of at least `size` bytes as (pool, slot), waiting for one; None when the session ends."""
+    def _take(self, size, epoch=None):
+        """A free slot of at least `size` bytes as (pool, slot), waiting for one; None when the session ends, or a flush comes
+        after `epoch`."""
         while True:
             with self._changed:
-                if not self._alive() or self._sock is None:
+                if not self._alive() or self._sock is None or epoch not in (None, self._epoch):
                     return None
                 pool = next((p for p in self._pools if not p.dropped and p.slot_size >= size), None)
                 if pool is not None:
@@ -1158,6 +1167,7 @@ class SocketContext(Context):
     # -- what the model does
 
     def _emit(self, frames, array, copy, texts, compute):
+        epoch = self._epoch
         n, h, w = frames.shape
         for name, value in (("frames", n), ("height", h), ("width", w)):
             limit = self._limits.get(name)
@@ -1188,7 +1198,7 @@ class SocketContext(Context):
             else:
                 plan = _pieces((n, h, w, 3), frames.strides)
                 size = plan[3] if plan else n * h * w * 3
-                got = self._take(size)
+                got = self._take(size, epoch)
                 if got is None:
                     return False
                 pool, slot = got
@@ -1220,7 +1230,7 @@ class SocketContext(Context):
                 pool.held.pop(slot, None)
                 pool.lent[slot] = sequence
             try:
-                self._post(packet)
+                self._post(packet, epoch=epoch)
             except ReactorError:
                 with self._changed:
                     pool.lent.pop(slot, None)

@@ -288,6 +288,23 @@ class Slots(ClientCase):
         self.assertEqual(result[0][0], False)
         self.assertLess(result[0][1] - ended, 0.5)
 
+    def test_a_waiting_emit_ends_with_a_flush_and_its_block_is_not_shown(self):
+        source, context = self.both(slots=1, release=False)
+        context.emit_block(memoryview(bytes(36)).cast("B", (3, 4, 3)))
+        result = []
+        thread = threading.Thread(target=lambda: result.append(context.emit_block(
+            memoryview(b"\x07" * 36).cast("B", (3, 4, 3)))))
+        thread.start()
+        time.sleep(0.1)
+        context.flush()
+        thread.join(2.0)
+        self.assertEqual(result, [False])
+        packet = source.blocks[0][0]
+        source.give_back(packet["pool"], packet["slot"])
+        self.assertTrue(context.emit_block(memoryview(b"\x08" * 36).cast("B", (3, 4, 3))))
+        source.wait(lambda: len(source.blocks) == 2)
+        self.assertEqual(source.blocks[1][1], b"\x08" * 36)
+
     def test_a_waiting_emit_ends_with_close(self):
         source, context = self.both(slots=1, release=False)
         frame = memoryview(bytes(36)).cast("B", (3, 4, 3))
