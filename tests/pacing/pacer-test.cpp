@@ -239,6 +239,16 @@ TEST(a_model_faster_than_max_fps_waits_and_loses_nothing) {
   EXPECT_THAT(seconds(log.held), >, 400 * 8 * (1 / 60. - 1 / 100.) * .9);
 }
 
+TEST(a_model_faster_than_max_fps_is_held_for_all_of_the_difference) {
+  Scenario s;
+  s.settings.smoothness = 0;
+  blocks(s, 200, 12 / 100., 12);
+  const Log log = run(s);
+  double first = 0;  // mean latency of the first frames of blocks, once the rate is known
+  for (std::size_t i = 100; i < 200; ++i) first += latency(log, i * 12) / 100;
+  EXPECT_THAT(first, <, .05);
+}
+
 TEST(a_model_faster_than_max_fps_is_thinned_evenly_under_the_drop_policies) {
   for (Overflow overflow : {Overflow::kDropOldest, Overflow::kDropNewest}) {
     Scenario s = jittery(300, 8 / 120., 8, .05);
@@ -299,6 +309,29 @@ TEST(a_clock_that_jumps_back_or_far_ahead_does_no_harm) {
   const double before = *pacer.fps();
   pacer.arrive(last + std::chrono::hours(1), {12, {}});
   EXPECT_THAT(std::abs(*pacer.fps() / before - 1), <, .1);
+}
+
+TEST(an_earlier_now_is_taken_as_the_latest_one_seen) {
+  Pacer pacer;
+  for (int i = 1; i <= 6; ++i) {
+    pacer.arrive(ms(500 * i), {12, {}});
+    while (!pacer.empty() && *pacer.next_release() < ms(500 * i + 480))
+      pacer.release(*pacer.next_release());
+  }
+  pacer.arrive(ms(3450), {12, {}});
+  const Time latest = ms(3600);
+  while (*pacer.next_release() < latest) pacer.release(*pacer.next_release());
+  pacer.set_monitoring(latest, true);
+  EXPECT(!pacer.empty());
+  Pacer earlier = pacer;
+  pacer.arrive(latest, {12, ms(500)});
+  earlier.arrive(latest - ms(300), {12, ms(500)});
+  while (!pacer.empty() && !earlier.empty()) {
+    EXPECT_THAT(earlier.next_release()->count(), ==, pacer.next_release()->count());
+    pacer.release(*pacer.next_release());
+    earlier.release(*earlier.next_release());
+  }
+  EXPECT(earlier.empty() && pacer.empty());
 }
 
 TEST(a_hitch_with_a_burst_is_not_fast_forwarded) {
@@ -445,6 +478,22 @@ TEST(a_producer_that_waits_is_held_early_enough_for_max_latency) {
   const Log log = run(s);
   EXPECT_THAT(worst_latency(log), <=, .4);
   EXPECT_THAT(log.dropped.size(), <, std::size_t{18});
+}
+
+TEST(a_producer_that_runs_ahead_is_held_rather_than_thinned_for_max_latency) {
+  for (double smoothness : {0., .5, 1.}) {
+    Scenario s;
+    for (int i = 0; i < 30; ++i) {
+      blocks(s, 10, .5, 12);
+      blocks(s, 4, .2, 12);
+    }
+    s.settings.max_latency = ms(800);
+    s.settings.smoothness = smoothness;
+    const Log log = run(s);
+    EXPECT_THAT(worst_latency(log), <=, .8);
+    EXPECT_THAT(log.dropped.size(), ==, std::size_t{0});
+    EXPECT_THAT(seconds(log.held), >, 5.);
+  }
 }
 
 TEST(black_keeps_its_distance_and_flush_drops_what_is_queued) {
