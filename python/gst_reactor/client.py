@@ -1023,14 +1023,14 @@ class SocketContext(Context):
             if packet.get("code") in ("hello", "protocol", "forbidden", "busy", "json", "packet", "pool", "flood"):
                 raise ReactorError(str(packet.get("code")), str(packet.get("message")))
 
-    def _post(self, packet, fds=(), timeout=SEND_TIMEOUT, epoch=None):
+    def _post(self, packet, fds=(), epoch=None):
         """Sends one packet. ReactorError «disconnected» when there is nobody, or nobody who reads; «flushed» when a flush
         was sent since the `epoch` in which the packet's block was begun."""
         if os.getpid() != self._pid:
             raise ReactorError("forked", "this connection belongs to the parent process: a forked worker hands its "
                                          "frames to the parent, or is the model itself and calls connect()")
         data = json.dumps(packet, ensure_ascii=False, separators=(",", ":")).encode()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + SEND_TIMEOUT
         with self._sending:
             if packet["op"] == "flush":
                 with self._changed:

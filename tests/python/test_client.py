@@ -705,8 +705,6 @@ class Connecting(ClientCase):
         source, context = self.both()
         old, client.SEND_TIMEOUT = client.SEND_TIMEOUT, 0.3
         self.addCleanup(setattr, client, "SEND_TIMEOUT", old)
-        context._post.__func__.__defaults__ = ((), 0.3)
-        self.addCleanup(setattr, context._post.__func__, "__defaults__", ((), old))
         with source.changed:  # its reader waits for this lock after its next packet
             started = time.monotonic()
             for _ in range(3000):
