@@ -406,6 +406,31 @@ GST_START_TEST(what_cannot_be_answered_is_refused_with_the_reason) {
 }
 GST_END_TEST
 
+// Payload types that GStreamer's payloaders do not take, and an order of m-lines that webrtcbin
+// does not survive.
+GST_START_TEST(what_gstreamer_cannot_answer_never_reaches_it) {
+  fail_unless_equals_int(status_of(kSession + video("35", "a=rtpmap:35 VP8/90000\r\n")), 406);
+  fail_unless_equals_int(
+      payload_of(kSession + video("35 97", "a=rtpmap:35 VP8/90000\r\na=rtpmap:97 VP8/90000\r\n"),
+                 Codec::kVp8),
+      97);
+  const std::string channel =
+      "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\na=sctp-port:5000\r\n";
+  const std::string picture = video("96", "a=rtpmap:96 VP8/90000\r\n");
+  const auto bundled = [](const char* mids) {
+    std::string session = kSession;
+    return session.replace(session.find("BUNDLE 0"), 8, std::string("BUNDLE ") + mids);
+  };
+  fail_unless_equals_int(status_of(bundled("0 1") + channel + picture), 422);
+  fail_unless_equals_int(
+      status_of(bundled("0") + "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n" +
+                picture),
+      422);
+  fail_unless_equals_int(status_of(bundled("1 0") + channel + picture), 200);
+  fail_unless_equals_int(status_of(bundled("0 1") + picture + channel), 200);
+}
+GST_END_TEST
+
 // Bytes changed, cut and doubled at random: an answer or a refusal, never a crash, never a 5xx.
 GST_START_TEST(broken_offers_of_all_kinds_are_survived) {
   const std::string good =
@@ -542,6 +567,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, the_payload_type_is_the_offers);
   tcase_add_test(tc, the_h264_entry_that_fits_is_chosen_in_every_order);
   tcase_add_test(tc, what_cannot_be_answered_is_refused_with_the_reason);
+  tcase_add_test(tc, what_gstreamer_cannot_answer_never_reaches_it);
   tcase_add_test(tc, broken_offers_of_all_kinds_are_survived);
   tcase_add_test(tc, a_command_reaches_the_model_byte_for_byte);
   tcase_add_test(tc, what_is_no_message_is_refused_with_a_code);

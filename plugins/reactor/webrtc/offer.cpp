@@ -96,6 +96,9 @@ int vp9_rank(std::string_view fmtp) {
   return profile.empty() || profile == "0" ? 1 : 0;  // 8 bit, 4:2:0
 }
 
+// What GStreamer's payloaders accept.
+constexpr unsigned kFirstPayload = 96, kLastPayload = 127;
+
 struct Choice {
   int payload = -1;
   std::string offered;  // codecs of the m-line, for the error text
@@ -108,7 +111,7 @@ Choice choose_payload(const GstSDPMedia* media, Codec codec) {
   for (guint i = 0; i < gst_sdp_media_formats_len(media); i++) {
     const std::string_view pt = text(gst_sdp_media_get_format(media, i));
     const auto value = number(pt);
-    if (!value || *value > 127) continue;
+    if (!value || *value > kLastPayload) continue;
     const std::string_view rtpmap = format_attribute(media, "rtpmap", pt);
     const std::size_t slash = rtpmap.find('/');
     if (slash == std::string_view::npos) continue;
@@ -119,6 +122,11 @@ Choice choose_payload(const GstSDPMedia* media, Codec codec) {
         names.size() < 16 && name.size() <= 32)
       names.insert(name);
     if (name != names_of(codec).rtpmap) continue;
+    if (*value < kFirstPayload) {
+      names.insert(name + " with payload type " + std::to_string(*value) +
+                   " (96 to 127 is needed)");
+      continue;
+    }
     if (rtpmap.substr(slash + 1, 5) != "90000") continue;
     const std::string_view fmtp = format_attribute(media, "fmtp", pt);
     const int rank = codec == Codec::kH264  ? h264_rank(fmtp)
@@ -229,6 +237,28 @@ unsigned filter_candidates(GstSDPMedia* media, CandidateFilter& filter) {
   return seen;
 }
 
+// Whether an m-line of application stands before the one that the BUNDLE group begins with.
+// webrtcbin makes the transport of the group's first m-line when it gets there, and ends the
+// process when a data channel needs it before.
+bool channel_before_bundle(const GstSDPMessage* sdp) {
+  for (guint i = 0;; i++) {
+    const char* group = gst_sdp_message_get_attribute_val_n(sdp, "group", i);
+    if (!group) return false;
+    std::string_view mids = text(group);
+    if (mids.substr(0, 7) != "BUNDLE ") continue;
+    mids.remove_prefix(7);
+    while (!mids.empty() && mids.front() == ' ') mids.remove_prefix(1);
+    const std::string_view first = mids.substr(0, mids.find_first_of(" \r"));
+    bool channel = false;
+    for (guint line = 0; line < gst_sdp_message_medias_len(sdp); line++) {
+      const GstSDPMedia* media = gst_sdp_message_get_media(sdp, line);
+      if (text(gst_sdp_media_get_attribute_val(media, "mid")) == first) break;
+      channel = channel || text(gst_sdp_media_get_media(media)) == "application";
+    }
+    if (channel) return true;
+  }
+}
+
 }  // namespace
 
 std::variant<OfferPlan, Refusal> check_offer(const std::string& sdp, Codec codec,
@@ -322,6 +352,11 @@ std::variant<OfferPlan, Refusal> check_offer(const std::string& sdp, Codec codec
                                     : "the offer has no m-line of video: add a transceiver that "
                                       "receives video");
   if (!transport) return broken("every m-line is bundle-only");
+  if (channel_before_bundle(parsed))
+    return unusable(
+        "bundle-order",
+        "the first mid of a=group:BUNDLE names an m-line that one of application precedes: "
+        "list the mids in the order of the m-lines");
   plan.video = *video;
   plan.candidates = filter.accepted();
   plan.sdp = std::move(message);

@@ -211,6 +211,7 @@ bool Peer::build() {
     gst_object_unref(gst_object_ref_sink(branch_));
     branch_ = nullptr;
     webrtc_ = nullptr;
+    gate_ = nullptr;
     refuse({500, "no-branch", "the viewer's branch cannot be linked"});
     return false;
   }

@@ -107,7 +107,7 @@ class Peer {
 
   bool connected() const { return connected_; }
   bool is_this(GstObject* object) const;  // whether a message came from inside this branch
-  GateState gate() const { return gate_state(gate_); }
+  GateState gate() const { return gate_ ? gate_state(gate_) : GateState{}; }  // {}: never built
   const Channel& channel() const { return *channel_; }
   const PeerStats& stats() const { return stats_; }
   const char* ice_state() const;
