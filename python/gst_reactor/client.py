@@ -43,6 +43,7 @@ log = logging.getLogger("gst_reactor")
 
 PROTOCOL = 1
 DATA_LIMIT = 65536      # bytes of UTF-8 in one message
+DEPTH_LIMIT = 64        # levels of lists and dicts in one message
 PACKET_LIMIT = 69632    # the same and 4 KiB for our fields
 EVENT_QUEUE = 1024      # commands that may wait for the model; more are refused
 WARN_AFTER = 2.0        # seconds a model may go on emitting after its session before it is told
@@ -306,7 +307,46 @@ def to_json(value, what="send"):
         raise ValueError(f"{what}: {size} bytes of JSON, at most {DATA_LIMIT} fit in one message: send less, or in parts")
     if "\\u0000" in text:
         raise ValueError(f"{what}: strings must not hold NUL characters")
+    _check_json(text, what)
     return text
+
+
+def _check_json(text, what):
+    """What the source's strict validator refuses although json.dumps writes it: such a packet would cost the connection."""
+
+    def whole(digits):
+        number = int(digits)
+        if abs(number) > 2 ** 53:
+            raise ValueError(f"{what}: {number} is beyond ±2^53, which browsers cannot hold as a number: send it as a string")
+        return number
+
+    def members(pairs):
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) != len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ValueError(f"{what}: two keys become {twice!r} in JSON, as 1 and '1' do: keep one")
+        return dict(pairs)
+
+    if text.count("[") + text.count("{") > DEPTH_LIMIT and _depth(text) > DEPTH_LIMIT:
+        raise ValueError(f"{what}: nested too deeply: at most {DEPTH_LIMIT} levels")
+    json.loads(text, parse_int=whole, object_pairs_hook=members)
+
+
+def _depth(text):
+    depth = deepest = 0
+    inside = escaped = False
+    for c in text:
+        if inside:
+            inside = c != '"' or escaped
+            escaped = c == "\\" and not escaped
+        elif c == '"':
+            inside = True
+        elif c in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif c in "]}":
+            depth -= 1
+    return deepest
 
 
 def metadata_list(metadata, n_frames):
@@ -624,8 +664,10 @@ class Context:
 
     def announce(self, commands):
         """Tells viewers which commands there are: [{name, description, schema}]."""
-        self._announced = list(commands)
-        self._runtime("capabilities", {"commands": self._announced})
+        data = {"commands": list(commands)}
+        to_json({"type": "capabilities", "data": data}, "announce")  # raises what the source would refuse
+        self._announced = data["commands"]
+        self._runtime("capabilities", data)
 
     def set_state(self, state, reason=None):
         """Tells viewers and /healthz how the model is: «warming-up», «restarting» … An empty state takes it back."""
@@ -818,6 +860,13 @@ def _pick(frames, target):
 # --- The socket ------------------------------------------------------------------------------------------------------
 
 
+def _wait_for(file, events, seconds):
+    """Until `file` is ready. Not select(), which knows no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(file, events)
+    poll.poll(1000 * seconds)
+
+
 class SocketContext(Context):
     """A model's connection to `reactorsrc socket-path=…`. Made by `connect`."""
 
@@ -874,8 +923,9 @@ class SocketContext(Context):
             self._changed.notify_all()
         if os.getpid() != self._pid:
             return
-        with contextlib.suppress(OSError):
-            os.write(self._wake_w, b"x")
+        with self._changed, contextlib.suppress(OSError):
+            if self._wake_w >= 0:
+                os.write(self._wake_w, b"x")
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -902,9 +952,11 @@ class SocketContext(Context):
                     sock.close()
             if self._fatal or self._closed:
                 break
-            select.select([self._wake_r], [], [], pause)
+            _wait_for(self._wake_r, select.POLLIN, pause)
             pause = min(pause * 2, 1.0)
-        for fd in (self._wake_r, self._wake_w):
+        with self._changed:  # close() writes to it: never to a descriptor that somebody else has got since
+            descriptors, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
+        for fd in descriptors:
             os.close(fd)
 
     def _lost(self, error, fatal=False):
@@ -1049,14 +1101,16 @@ class SocketContext(Context):
                         sock.send(data)
                     return
                 except BlockingIOError:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        with contextlib.suppress(OSError):
-                            sock.shutdown(socket.SHUT_RDWR)
-                        raise ReactorError("disconnected", f"{self.path} reads nothing") from None
-                    select.select([], [sock], [], left)
+                    pass
                 except (OSError, ValueError) as error:
                     raise ReactorError("disconnected", f"{self.path}: {error}") from None
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    with contextlib.suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
+                    raise ReactorError("disconnected", f"{self.path} reads nothing")
+                with contextlib.suppress(OSError, ValueError):  # closed meanwhile: sending says so
+                    _wait_for(sock, select.POLLOUT, left)
 
     # -- slots
 

@@ -151,7 +151,8 @@ int main(int argc, char** argv) {
   std::printf(
       "| through | frames that reach the sink | seen at %.0f Hz | interval p50 ms | p95 | max | sd "
       "| over 1.5 x "
-      "median | first frame of a block after ms |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+      "median | first frame of a block after ms |\n| --- | --- | --- | --- | --- | --- | --- | --- "
+      "| --- |\n",
       kRefresh);
   for (Run& run : runs) print_row(run, frames, skip);
   return 0;

@@ -34,8 +34,7 @@ class FakeSource:
 
     def _run(self):
         while True:
-            ready = select.select([self.listener, self._end_r], [], [])[0]
-            if self._end_r in ready:
+            if self._ended(self.listener):
                 return
             conn = self.listener.accept()[0]
             with self.changed:
@@ -52,10 +51,20 @@ class FakeSource:
                 self.changed.notify_all()
             conn.close()
 
+    def _ended(self, sock):
+        """Waits for something to read; True when it is the end."""
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        poll.register(self._end_r, select.POLLIN)
+        return any(fd == self._end_r for fd, _ in poll.poll())
+
+    def ops(self, name):
+        with self.changed:
+            return [packet for packet in self.packets if packet["op"] == name]
+
     def _serve(self, conn):
         while True:
-            ready = select.select([conn, self._end_r], [], [])[0]
-            if self._end_r in ready:
+            if self._ended(conn):
                 return
             data, fds, _flags, _address = socket.recv_fds(conn, 70000, 4)
             if not data:

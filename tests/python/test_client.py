@@ -701,6 +701,44 @@ class Connecting(ClientCase):
         self.assertEqual(again.blocks[0][1], bytes(36))
         self.assertEqual(again.errors, [])
 
+    def test_what_the_source_would_close_for_is_refused_here(self):
+        source, context = self.both()
+        deep = []
+        for _ in range(70):
+            deep = [deep]
+        for value, complaint in (({"seed": 2 ** 60}, "string"), ({"a": [-2 ** 53 - 1]}, "string"), ({1: "a", "1": "b"}, "two keys"),
+                                 (deep, "64 levels"), ({"x": "\0"}, "NUL"), ([float("nan")], "NaN")):
+            with self.assertRaisesRegex(ValueError, complaint):
+                context.send(value)
+        for value in ({"seed": 2 ** 53}, "[" * 1000, "\\\"" * 40 + "{" * 100, [1e300], {"a": {"a": 1}}):
+            context.send(value)
+        with self.assertRaisesRegex(ValueError, "announce"):
+            context.announce([{"name": "x", "description": "y" * 80000, "schema": {}}])
+        context.send("last")
+        source.wait(lambda: len(source.ops("send")) == 6)
+        self.assertEqual((source.hellos, context.connected), (1, True))
+
+    def test_descriptors_above_1023_are_no_hindrance(self):
+        resource = __import__("resource")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 1200:
+            self.skipTest("no more than %d descriptors are allowed" % hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+        try:
+            source, context = self.both()
+            source.close()
+            self.assertTrue(context.wait(3.0))
+            again = FakeSource(self.path, session="t1")
+            self.addCleanup(again.close)
+            self.assertEqual(context.wait_session(5.0), "t1")
+            context.send("x")
+            again.wait(lambda: again.ops("send"))
+        finally:
+            for fd in taken:
+                os.close(fd)
+
     def test_a_source_that_reads_nothing_counts_as_gone(self):
         source, context = self.both()
         old, client.SEND_TIMEOUT = client.SEND_TIMEOUT, 0.3

@@ -7,9 +7,9 @@
 
 G_BEGIN_DECLS
 
-#define GST_TYPE_REACTOR_SIM (gst_reactor_sim_get_type ())
-G_DECLARE_FINAL_TYPE (GstReactorSim, gst_reactor_sim, GST, REACTOR_SIM, GstElement)
+#define GST_TYPE_REACTOR_SIM (gst_reactor_sim_get_type())
+G_DECLARE_FINAL_TYPE(GstReactorSim, gst_reactor_sim, GST, REACTOR_SIM, GstElement)
 
-GST_ELEMENT_REGISTER_DECLARE (reactorsim);
+GST_ELEMENT_REGISTER_DECLARE(reactorsim);
 
 G_END_DECLS
