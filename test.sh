@@ -148,7 +148,7 @@ if [ $sanitizers = 1 ] && [ ${#suites[@]} = 0 ]; then
   part "Build with ThreadSanitizer" build build-tsan -Db_sanitize=thread "${common[@]}"
   know_plugins build-tsan
   CK_FORK=no part "Tests under ThreadSanitizer" run_tests build-tsan --suite pacing --suite wire --suite elements \
-    --no-suite python --no-suite slow --timeout-multiplier 6
+    --no-suite python --no-suite slow --no-suite ordered-by-gstreamer --timeout-multiplier 6
   builds+=(build-asan build-tsan)
 fi
 [ $benchmarks = 0 ] || part "Benchmarks" meson test -C build --no-rebuild --benchmark --num-processes 1 --verbose
