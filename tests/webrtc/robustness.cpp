@@ -129,7 +129,7 @@ GST_START_TEST(a_stuck_branch_goes_on_with_a_key_frame_h264) {
 GST_END_TEST
 
 GST_START_TEST(the_next_session_sees_nothing_of_the_former) {
-  SinkFixture sink("reactorsrc name=src ! reactorpace", "session-grace=300000000");
+  SinkFixture sink("reactorsrc name=src ! reactorpace", "session-grace=2000000000");
   {
     Model model(sink);
     model.left = 250;
