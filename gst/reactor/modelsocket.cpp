@@ -88,6 +88,7 @@ bool ModelSocket::start(const std::string& path, std::string& problem) {
   inode_ = made.st_ino;
   stopping_ = false;
   stats_due_ = Clock::now() + kStatsEvery;
+  accept_due_.reset();
   thread_ = std::thread([this] { run(); });
   return true;
 }
@@ -107,6 +108,7 @@ void ModelSocket::stop() {
 int ModelSocket::timeout() {
   auto due = stats_due_;
   for (const ConnectionPtr& stranger : strangers_) due = std::min(due, stranger->hello_due());
+  if (accept_due_) due = std::min(due, *accept_due_);
   if (flushes_due_) due = std::min(due, Clock::now() + std::chrono::milliseconds(2));
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000));
@@ -115,7 +117,10 @@ int ModelSocket::timeout() {
 void ModelSocket::run() {
   pthread_setname_np(pthread_self(), "model-socket");
   while (!stopping_) {
-    std::vector<pollfd> polls{{wake_->get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    if (accept_due_ && Clock::now() >= *accept_due_) accept_due_.reset();
+    // poll passes over a descriptor of -1.
+    const int listener = accept_due_ ? -1 : listener_.get();
+    std::vector<pollfd> polls{{wake_->get(), POLLIN, 0}, {listener, POLLIN, 0}};
     const auto add = [&](const ConnectionPtr& connection) {
       const short events = connection->wants_to_write() ? POLLIN | POLLOUT : POLLIN;
       polls.push_back({connection->socket(), events, 0});
@@ -197,8 +202,14 @@ void ModelSocket::greet(const ConnectionPtr& stranger) {
 void ModelSocket::accept_all() {
   for (;;) {
     Descriptor socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket) return;
-    accept_one(std::move(socket));
+    if (socket) {
+      accept_one(std::move(socket));
+      continue;
+    }
+    // A peer that has gone again is no trouble of ours.
+    if (errno == ECONNABORTED || errno == EINTR) continue;
+    if (errno != EAGAIN) accept_due_ = Clock::now() + kAcceptPause;
+    return;
   }
 }
 

@@ -25,6 +25,8 @@ class ModelSocket {
  public:
   static constexpr std::size_t kMaxStrangers = 16;  // connections that have not yet said hello
   static constexpr std::chrono::seconds kStatsEvery{1};
+  // Out of descriptors or memory: accept would fail again at once.
+  static constexpr std::chrono::milliseconds kAcceptPause{200};
 
   explicit ModelSocket(ModelHost& host) : host_(host) {}
   ~ModelSocket() { stop(); }
@@ -74,6 +76,7 @@ class ModelSocket {
   // The thread only.
   std::vector<ConnectionPtr> strangers_;
   Clock::time_point stats_due_;
+  std::optional<Clock::time_point> accept_due_;  // until then the listener is left alone
   bool flushes_due_ = false;
 
   std::mutex mutex_;

@@ -4,6 +4,7 @@
 // it ends, every limit.
 #include "tests/elements/raw-model.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -60,6 +61,12 @@ int open_descriptors() {
   while (g_dir_read_name(dir)) count++;
   g_dir_close(dir);
   return count;
+}
+
+double cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
 int mapped_pools() {
@@ -603,6 +610,31 @@ GST_START_TEST(a_hundred_connections_do_not_keep_a_model_out) {
 }
 GST_END_TEST;
 
+GST_START_TEST(a_process_without_free_descriptors_waits_for_one) {
+  Served p;
+  rlimit limit;
+  fail_unless(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit low{static_cast<rlim_t>(open_descriptors()) + 20, limit.rlim_max};
+  fail_unless(setrlimit(RLIMIT_NOFILE, &low) == 0);
+  std::vector<int> taken;
+  for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken.push_back(fd);
+  fail_unless(errno == EMFILE && !taken.empty());
+  close(taken.back());
+  taken.pop_back();
+  Model model(p.path);
+  fail_unless(model.connect());  // with the last descriptor, so that it cannot be accepted
+  fail_unless(model.send(R"({"op":"hello","protocol":1})"));
+  const double before = cpu_seconds();
+  std::this_thread::sleep_for(700ms);
+  const double spent = cpu_seconds() - before;
+  fail_unless_equals_uint64(p.stat("model-connections"), 0);
+  for (const int fd : taken) close(fd);
+  fail_unless(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  fail_unless_has(model.receive(), R"({"op":"hello","protocol":1)");
+  fail_unless(spent < 0.2, "%.3f s of CPU time in 0.7 s", spent);
+}
+GST_END_TEST;
+
 GST_START_TEST(a_punched_hole_reads_as_zeros) {
   Served p;
   Model model(p.path);
@@ -760,6 +792,7 @@ static Suite* modelsocket_suite() {
   tcase_add_test(tc, rates_are_limited_and_a_flood_is_cut_off);
   tcase_add_test(tc, a_model_that_does_not_read_loses_notices_first_and_is_closed_at_last);
   tcase_add_test(tc, a_hundred_connections_do_not_keep_a_model_out);
+  tcase_add_test(tc, a_process_without_free_descriptors_waits_for_one);
   tcase_add_test(tc, a_punched_hole_reads_as_zeros);
   tcase_add_test(tc, other_users_are_refused);
   tcase_add_test(tc, random_peers_disturb_nothing);
