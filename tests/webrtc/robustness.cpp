@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -453,6 +454,76 @@ GST_START_TEST(a_large_key_frame_leaves_over_a_third_of_its_interval) {
 }
 GST_END_TEST
 
+// What a handler that stops the pipeline has seen.
+struct Stopper {
+  GstElement* pipeline;
+  std::atomic<unsigned> begun{0};
+  std::atomic<unsigned> done{0};
+};
+
+static void stop_pipeline(gpointer data) {
+  auto* stopper = static_cast<Stopper*>(data);
+  stopper->begun++;
+  gst_element_set_state(stopper->pipeline, GST_STATE_NULL);
+  stopper->done++;
+}
+
+static GstState state_of(GstElement* element) {
+  GST_OBJECT_LOCK(element);
+  const GstState state = GST_STATE(element);
+  GST_OBJECT_UNLOCK(element);
+  return state;
+}
+
+// A pipeline whose source's handler of `signal` stops it; then what `cause` does.
+static void check_stop_by_handler(const char* signal,
+                                  const std::function<void(SinkFixture&, TestViewer&)>& cause) {
+  SinkFixture sink("reactorsrc name=src ! reactorpace");
+  g_autoptr(GstElement) source = sink.element("src");
+  Stopper stopper{sink.pipeline()};
+  const gulong handler =
+      g_signal_connect_swapped(source, signal, G_CALLBACK(stop_pipeline), &stopper);
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_connected() && viewer.wait_open());
+  fail_unless(sink.wait_upstream("joined"));
+  cause(sink, viewer);
+  fail_unless(
+      sink.wait_until([&] { return stopper.begun > 0 && stopper.begun == stopper.done; }, 5),
+      "%s: a handler does not return", signal);
+  fail_unless(sink.wait_until([&] { return state_of(sink.pipeline()) == GST_STATE_NULL; }, 5));
+  fail_unless_equals_int(http(sink.port(), "GET", "/healthz").status, 0);
+  g_signal_handler_disconnect(source, handler);
+  // And it can be started again.
+  g_object_set(sink.sink(), "port", 0U, nullptr);
+  fail_if(gst_element_set_state(sink.pipeline(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+  unsigned port = 0;
+  g_object_get(sink.sink(), "port", &port, nullptr);
+  TestViewer later(port);
+  fail_unless(later.connect() && later.wait_connected(), "%s", later.reply().body.c_str());
+}
+
+GST_START_TEST(a_command_may_stop_the_pipeline) {
+  check_stop_by_handler("command", [](SinkFixture&, TestViewer& viewer) {
+    viewer.send("{\"scope\":\"application\",\"data\":{\"type\":\"quit\"}}");
+  });
+}
+GST_END_TEST
+
+GST_START_TEST(the_end_of_the_session_may_stop_the_pipeline) {
+  check_stop_by_handler("session-ended", [](SinkFixture& sink, TestViewer&) {
+    sink.send_event(gst_reactor_event_new_runtime(
+        "{\"type\":\"state\",\"data\":{\"state\":\"over\",\"reason\":\"enough\"}}"));
+  });
+}
+GST_END_TEST
+
+GST_START_TEST(a_handler_and_the_application_may_stop_at_the_same_time) {
+  check_stop_by_handler("session-ended", [](SinkFixture& sink, TestViewer&) {
+    gst_element_set_state(sink.pipeline(), GST_STATE_NULL);
+  });
+}
+GST_END_TEST
+
 static int be_victim(unsigned port) {
   gst_init(nullptr, nullptr);
   TestViewer::Options options;
@@ -484,5 +555,8 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_second_offer_takes_over_and_a_bad_one_changes_nothing);
   tcase_add_test(tc, pausing_resuming_stopping_and_starting_again_work);
   tcase_add_test(tc, a_large_key_frame_leaves_over_a_third_of_its_interval);
+  tcase_add_test(tc, a_command_may_stop_the_pipeline);
+  tcase_add_test(tc, the_end_of_the_session_may_stop_the_pipeline);
+  tcase_add_test(tc, a_handler_and_the_application_may_stop_at_the_same_time);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The parts of reactorwebrtcsink that decide without threads, clocks and network: gate, session,
-// throttle, outbox, rate limit, offers, candidates, messages. Mutants that these tests must kill
-// stand beside them.
+// throttle, outbox, rate limit, offers, candidates, messages; and the worker. Mutants that these
+// tests must kill stand beside them.
 
 #include <algorithm>
+#include <atomic>
+#include <future>
+#include <memory>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -18,6 +22,7 @@
 #include "ratelimit.h"
 #include "session.h"
 #include "spread.h"
+#include "worker.h"
 
 #include <gst/check/gstcheck.h>  // last: its macros have everyday names
 
@@ -540,6 +545,54 @@ GST_START_TEST(what_we_send_is_json_whatever_it_quotes) {
 }
 GST_END_TEST
 
+// ---- the worker ----
+
+GST_START_TEST(a_worker_runs_what_waits_and_then_stops) {
+  Worker worker("test");
+  int ran = 0;
+  for (int i = 0; i < 100; i++) worker.post([&ran] { ran++; });
+  worker.stop();
+  fail_unless_equals_int(ran, 100);
+  fail_if(worker.post([] {}));
+  worker.stop();
+}
+GST_END_TEST
+
+// Mutants: join in the own thread; run what waits after the stop.
+GST_START_TEST(a_worker_may_be_destroyed_by_its_own_task) {
+  auto worker = std::make_unique<Worker>("test");
+  auto waiting = std::make_shared<std::atomic<bool>>(false);
+  std::promise<void> posted;
+  std::promise<void> gone;
+  worker->post([&] {
+    posted.get_future().wait();
+    worker.reset();
+    gone.set_value();
+  });
+  worker->post([waiting] { *waiting = true; });
+  posted.set_value();
+  fail_unless(gone.get_future().wait_for(5s) == std::future_status::ready);
+  // What waited was dropped, with all that it held.
+  fail_unless_equals_int(static_cast<int>(waiting.use_count()), 1);
+  fail_if(*waiting);
+}
+GST_END_TEST
+
+// Mutant: wait for the task for ever.
+GST_START_TEST(a_stop_outlasts_a_task_that_waits_for_it) {
+  std::promise<void> stopped;
+  std::promise<bool> saw;
+  std::shared_future<void> end = stopped.get_future().share();
+  {
+    Worker worker("test", 50ms);
+    worker.post([&saw, end] { saw.set_value(end.wait_for(5s) == std::future_status::ready); });
+    worker.stop();
+  }
+  stopped.set_value();
+  fail_unless(saw.get_future().get());
+}
+GST_END_TEST
+
 int main(int argc, char** argv) {
   gst_check_init(&argc, &argv);
   Suite* suite = suite_create("units");
@@ -573,5 +626,8 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, what_is_no_message_is_refused_with_a_code);
   tcase_add_test(tc, the_limit_is_of_the_value);
   tcase_add_test(tc, what_we_send_is_json_whatever_it_quotes);
+  tcase_add_test(tc, a_worker_runs_what_waits_and_then_stops);
+  tcase_add_test(tc, a_worker_may_be_destroyed_by_its_own_task);
+  tcase_add_test(tc, a_stop_outlasts_a_task_that_waits_for_it);
   return gst_check_run_suite(suite, "units", __FILE__);
 }

@@ -603,16 +603,8 @@ std::optional<Refusal> Host::take_command(Viewer* viewer, std::string_view id, R
   number = next_command_;
   GstEvent* event = gst_reactor_event_new_command(
       json.c_str(), id.empty() ? nullptr : std::string(id).c_str(), number);
-  bool taken = upstream_->post_bounded(
-      [event, pad = std::shared_ptr<GstPad>(static_cast<GstPad*>(gst_object_ref(sinkpad_)),
-                                            gst_object_unref)] {
-        gst_pad_push_event(pad.get(), event);
-      },
-      kMaxUpstream);
-  if (!taken) {
-    gst_event_unref(event);
+  if (!push_upstream(event, kMaxUpstream))
     return refuse({429, "busy", "the model does not take commands as fast as they come"});
-  }
   next_command_++;
   totals_.commands++;
   if (viewer) viewer->commands++;
@@ -780,14 +772,15 @@ void Host::request_key() {
                 kMaxUpstream);
 }
 
-void Host::push_upstream(GstEvent* event, std::size_t limit) {
-  const bool taken = upstream_->post_bounded(
-      [event, pad = std::shared_ptr<GstPad>(static_cast<GstPad*>(gst_object_ref(sinkpad_)),
-                                            gst_object_unref)] {
-        gst_pad_push_event(pad.get(), event);
+bool Host::push_upstream(GstEvent* event, std::size_t limit) {
+  // Both are the task's own: a handler upstream may stop this host.
+  std::shared_ptr<GstEvent> held(event, gst_event_unref);
+  std::shared_ptr<GstPad> pad(static_cast<GstPad*>(gst_object_ref(sinkpad_)), gst_object_unref);
+  return upstream_->post_bounded(
+      [held = std::move(held), pad = std::move(pad)] {
+        gst_pad_push_event(pad.get(), gst_event_ref(held.get()));
       },
       limit);
-  if (!taken) gst_event_unref(event);
 }
 
 GstClockTime Host::running_time() const {

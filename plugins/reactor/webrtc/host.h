@@ -136,7 +136,7 @@ class Host final : public ViewerHost {
   void want_key();
   void request_key();
   void update_wanted();
-  void push_upstream(GstEvent* event, std::size_t limit);
+  bool push_upstream(GstEvent* event, std::size_t limit);  // takes the event
   void send_all(SharedText text);
   void take_runtime(std::string_view json);
   void take_answer(std::string_view data);

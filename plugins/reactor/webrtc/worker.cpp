@@ -4,12 +4,26 @@
 
 #include <pthread.h>
 
+#include <condition_variable>
+#include <deque>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 namespace reactor::webrtc {
 
-Worker::Worker(const char* name) : thread_([this, name] { run(name); }) {}
+struct Worker::Queue {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::function<void()>> tasks;  // guarded by mutex
+  bool stopping = false;                    // guarded by mutex
+  bool ended = false;                       // guarded by mutex: the thread takes no further task
+};
+
+Worker::Worker(const char* name, std::chrono::milliseconds patience)
+    : patience_(patience),
+      queue_(std::make_shared<Queue>()),
+      thread_([queue = queue_, name] { run(*queue, name); }) {}
 
 Worker::~Worker() {
   stop();
@@ -21,36 +35,46 @@ bool Worker::post(std::function<void()> task) {
 
 bool Worker::post_bounded(std::function<void()> task, std::size_t limit) {
   {
-    std::lock_guard lock(mutex_);
-    if (stopping_ || tasks_.size() >= limit) return false;
-    tasks_.push_back(std::move(task));
+    std::lock_guard lock(queue_->mutex);
+    if (queue_->stopping || queue_->tasks.size() >= limit) return false;
+    queue_->tasks.push_back(std::move(task));
   }
-  wake_.notify_one();
+  queue_->changed.notify_all();
   return true;
 }
 
 void Worker::stop() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+  if (!thread_.joinable()) return;
+  const bool own = std::this_thread::get_id() == thread_.get_id();
+  std::deque<std::function<void()>> dropped;  // released without the lock
+  std::unique_lock lock(queue_->mutex);
+  queue_->stopping = true;
+  queue_->changed.notify_all();
+  if (!own && queue_->changed.wait_for(lock, patience_, [this] { return queue_->ended; })) {
+    lock.unlock();
+    thread_.join();
+    return;
   }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  dropped.swap(queue_->tasks);
+  lock.unlock();
+  thread_.detach();
 }
 
-void Worker::run(const char* name) {
+void Worker::run(Queue& queue, const char* name) {
   pthread_setname_np(pthread_self(), name);
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock(queue.mutex);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    auto task = std::move(tasks_.front());
-    tasks_.pop_front();
+    queue.changed.wait(lock, [&] { return queue.stopping || !queue.tasks.empty(); });
+    if (queue.tasks.empty()) break;
+    auto task = std::move(queue.tasks.front());
+    queue.tasks.pop_front();
     lock.unlock();
     task();
     task = nullptr;  // what it holds is released without the lock
     lock.lock();
   }
+  queue.ended = true;
+  queue.changed.notify_all();
 }
 
 }  // namespace reactor::webrtc

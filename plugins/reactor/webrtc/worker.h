@@ -4,21 +4,26 @@
 // streaming thread nor the service thread: setting a leaving webrtcbin to NULL, and events that
 // go upstream into an application's handlers.
 //
-// Thread-safe. The owner calls stop() or destroys it from another thread than its own.
+// Thread-safe, but for stop() and the destructor, which are the owner's. Such a handler may stop
+// the whole pipeline, and with it this worker, in the worker's own thread; or it waits for a state
+// change that in turn waits for the worker. So a task owns all that it touches: it may outlive the
+// worker.
 #pragma once
 
-#include <condition_variable>
+#include <chrono>
 #include <cstddef>
-#include <deque>
 #include <functional>
-#include <mutex>
+#include <memory>
 #include <thread>
 
 namespace reactor::webrtc {
 
 class Worker {
  public:
-  explicit Worker(const char* name);
+  // How long stop() waits for a task that does not return.
+  static constexpr std::chrono::seconds kPatience{1};
+
+  explicit Worker(const char* name, std::chrono::milliseconds patience = kPatience);
   ~Worker();  // stops
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -27,16 +32,17 @@ class Worker {
   bool post(std::function<void()> task);
   // The same, but not beyond `limit` waiting tasks: what a remote party can cause is bounded.
   bool post_bounded(std::function<void()> task, std::size_t limit);
-  // Runs what waits, then ends the thread. Idempotent.
+  // Runs what waits, then ends the thread. In the worker's own thread, or when that takes longer
+  // than the patience, it returns without: the thread ends after the task it is in, and what waits
+  // is dropped. Idempotent.
   void stop();
 
  private:
-  void run(const char* name);
+  struct Queue;
+  static void run(Queue& queue, const char* name);
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
-  bool stopping_ = false;                    // guarded by mutex_
+  const std::chrono::milliseconds patience_;
+  std::shared_ptr<Queue> queue_;  // the thread's too, which may be the last
   std::thread thread_;
 };
 
