@@ -14,7 +14,7 @@ run_packages=(
   gstreamer1.0-plugins-ugly gstreamer1.0-nice glib-networking
   python3 python3-gi python3-gst-1.0 python3-numpy gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0
 )
-test_packages=(check ca-certificates git openssl clang-format librsvg2-bin binutils python3-pip python3-venv iproute2 xvfb)
+test_packages=(check ca-certificates git openssl clang-format librsvg2-bin binutils python3-pip python3-venv iproute2 gstreamer1.0-x xvfb)
 browser_packages=(chromium)
 
 as_root() {

@@ -27,7 +27,8 @@ void Pacer::configure(Time now, const Settings& settings) {
   settings_ = settings;
   Producer::Limits limits;
   limits.price = latency_price(settings.smoothness);
-  limits.min_interval = 1 / std::clamp(settings.max_fps, 1e-3, 1e6);
+  limits.min_interval =
+      std::max(1 / std::clamp(settings.max_fps, 1e-3, 1e6), seconds(settings.consumer));
   if (settings.min_fps > 0) limits.max_interval = 1 / settings.min_fps;
   if (settings.max_latency) limits.max_latency = std::max(0., seconds(*settings.max_latency));
   limits.waits = waits();
@@ -247,6 +248,12 @@ void Pacer::settle_room(Time now) {
     working_since_ = *room_at_;
     room_at_.reset();
   }
+}
+
+void Pacer::resumed(Time now) {
+  now = advance(now);
+  working_since_ = now;
+  room_at_.reset();
 }
 
 void Pacer::plan_room(Time now) {

@@ -36,6 +36,9 @@ struct Settings {
   double min_fps = 0.0;                 // slowest planned rate while frames are queued; 0 = none
   std::optional<Duration> max_latency;  // hard bound on arrival-to-release of every frame shown
   Overflow overflow = Overflow::kWait;
+  // What the consumer takes for a frame, where that is longer than 1 / max_fps: no interval is
+  // shorter than this either. 0 = not known.
+  Duration consumer{0};
 };
 
 struct Block {
@@ -100,6 +103,9 @@ class Pacer {
 
   // When a producer that waits may go on: <= now means at once. Under a drop policy always `now`.
   Time room(Time now) const;
+  // A producer that was held goes on. Only who held it past room(), because a release could not
+  // happen when it was due, needs to say so: it is taken to go on at room() else.
+  void resumed(Time now);
 
   std::optional<double> fps() const;  // measured; none before the first block
   Explanation explain(Time now) const;

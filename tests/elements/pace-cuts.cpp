@@ -227,6 +227,25 @@ GST_START_TEST(the_end_of_a_session_cuts_to_black) {
 }
 GST_END_TEST
 
+// What the source hands out until it knows that the session is over.
+GstPadProbeReturn late_block(GstPad*, GstPadProbeInfo* info, gpointer self) {
+  if (gst_reactor_event_get_kind(GST_PAD_PROBE_INFO_EVENT(info)) == GST_REACTOR_EVENT_SESSION)
+    static_cast<Fixture*>(self)->push({.frames = 4, .number = 9});
+  return GST_PAD_PROBE_OK;
+}
+
+GST_START_TEST(what_the_source_hands_out_until_it_knows_of_the_end_is_cut) {
+  Fixture f;
+  warm_up(f);
+  f.next_frame();
+  gst_pad_add_probe(f.h->srcpad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, late_block, &f, nullptr);
+  gst_harness_push_upstream_event(
+      f.h, gst_reactor_event_new_session(GST_REACTOR_SESSION_ENDED, "a", "over"));
+  ck_assert_uint_eq(f.stat("queue-frames"), 0);
+  ck_assert(f.next_frame().black());
+}
+GST_END_TEST
+
 GST_START_TEST(the_last_frame_is_repeated_while_nothing_comes) {
   Fixture f("hold-framerate=2/1");
   f.push({.frames = 1, .number = 0});
@@ -239,6 +258,19 @@ GST_START_TEST(the_last_frame_is_repeated_while_nothing_comes) {
     ck_assert_uint_eq(repeat.pts, first.pts + i * 500 * kMs);
   }
   ck_assert_uint_eq(f.stat("repeats"), 6);
+}
+GST_END_TEST
+
+GST_START_TEST(repeats_keep_to_max_fps) {
+  Fixture f("hold-framerate=50/1 max-fps=5");
+  f.push({.frames = 1, .number = 0});
+  const Frame first = f.next_frame();
+  for (int i = 1; i <= 3; ++i) ck_assert_uint_eq(f.next_frame().pts, first.pts + i * 200 * kMs);
+  gst_harness_push_upstream_event(
+      f.h, gst_reactor_event_new_session(GST_REACTOR_SESSION_ENDED, "a", ""));
+  const Frame black = f.next_frame();
+  ck_assert(black.black());
+  ck_assert_uint_eq(f.next_frame().pts, black.pts + 200 * kMs);
 }
 GST_END_TEST
 
@@ -622,7 +654,9 @@ Suite* pace_cuts_suite() {
   tcase_add_test(t, a_black_frame_of_the_models_cuts_at_once);
   tcase_add_test(t, black_is_black_in_every_format);
   tcase_add_test(t, the_end_of_a_session_cuts_to_black);
+  tcase_add_test(t, what_the_source_hands_out_until_it_knows_of_the_end_is_cut);
   tcase_add_test(t, the_last_frame_is_repeated_while_nothing_comes);
+  tcase_add_test(t, repeats_keep_to_max_fps);
   tcase_add_test(t, json_goes_out_with_the_first_showing_only);
   tcase_add_test(t, a_key_unit_request_shows_the_held_frame_at_once);
   tcase_add_test(t, a_new_frame_keeps_its_distance_from_a_repeat);

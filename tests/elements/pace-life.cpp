@@ -432,6 +432,18 @@ GST_START_TEST(it_starts_again_after_a_stop) {
 }
 GST_END_TEST
 
+GST_START_TEST(monitoring_that_was_set_before_the_start_holds) {
+  Fixture f("monitoring=false");
+  ck_assert(!f.get<gboolean>("monitoring"));
+  // What the model said of itself ends with the stream; what the application set does not.
+  f.event(gst_reactor_event_new_monitoring(TRUE));
+  ck_assert(f.get<gboolean>("monitoring"));
+  gst_element_set_state(f.h->element, GST_STATE_READY);
+  gst_element_set_state(f.h->element, GST_STATE_PLAYING);
+  ck_assert(!f.get<gboolean>("monitoring"));
+}
+GST_END_TEST
+
 GST_START_TEST(everything_at_once_from_many_threads) {
   // Nothing to compare: that it neither stops nor breaks, also under the sanitizers.
   Fixture f("hold-framerate=10/1");
@@ -507,6 +519,7 @@ Suite* pace_life_suite() {
   tcase_add_test(t, a_relinked_sink_gets_the_stream_again);
   tcase_add_test(t, allocation_is_asked_downstream_but_pools_are_not_taken);
   tcase_add_test(t, it_starts_again_after_a_stop);
+  tcase_add_test(t, monitoring_that_was_set_before_the_start_holds);
   tcase_add_test(t, everything_at_once_from_many_threads);
   return s;
 }

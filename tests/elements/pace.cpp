@@ -4,6 +4,7 @@
 // carry.
 
 #include "pace-fixture.h"
+#include "plugins/reactor/pace/consumer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -274,6 +275,108 @@ GST_START_TEST(a_held_producer_goes_on_when_there_is_room) {
 }
 GST_END_TEST
 
+// An encoder that takes `length` for a frame, in the clock's time.
+struct SlowSink {
+  SlowSink(Fixture& f, GstClockTime length) : f_(f), length_(length) {
+    pad_ = gst_element_get_static_pad(f.pace, "src");
+    id_ = gst_pad_add_probe(pad_, GST_PAD_PROBE_TYPE_BUFFER, &SlowSink::take, this, nullptr);
+  }
+  ~SlowSink() {
+    gst_pad_remove_probe(pad_, id_);
+    gst_object_unref(pad_);
+  }
+
+ private:
+  static GstPadProbeReturn take(GstPad*, GstPadProbeInfo*, gpointer self) {
+    auto& s = *static_cast<SlowSink*>(self);
+    GstClockID id = gst_clock_new_single_shot_id(GST_CLOCK(s.f_.clock), s.f_.now() + s.length_);
+    gst_clock_id_wait(id, nullptr);
+    gst_clock_id_unref(id);
+    return GST_PAD_PROBE_OK;
+  }
+  Fixture& f_;
+  const GstClockTime length_;
+  GstPad* pad_;
+  gulong id_;
+};
+
+// A model that takes `gap` for each block of 12, into an encoder that takes `push` for a frame.
+void run_slow(Fixture& f, guint blocks, GstClockTime gap, GstClockTime push,
+              const std::function<void(guint)>& check) {
+  SlowSink sink(f, push);
+  GstClockTime t = 0;
+  for (guint k = 0; k < blocks; ++k) {
+    while (true) {
+      const auto wake = f.next_wake(20);
+      if (!wake || *wake > t) break;
+      f.wake_at(*wake);
+    }
+    if (t > f.now()) gst_test_clock_set_time(f.clock, t);
+    f.push({.frames = 12, .number = k});
+    while (!f.idle()) {
+      const auto wake = f.next_wake(20);
+      std::this_thread::sleep_for(2ms);  // a model that was let go comes to say so
+      if (wake && !f.idle()) f.wake_at(*wake);
+    }
+    t = f.now() + gap;
+    check(k);
+  }
+  // The encoder is let out of its work, or the pad's probe could not be removed.
+  for (auto wake = f.next_wake(20); wake && *wake < f.now() + GST_SECOND; wake = f.next_wake(20))
+    f.wake_at(*wake);
+}
+
+GST_START_TEST(a_slow_encoder_never_starves_behind_a_model_that_is_held) {
+  Fixture f;
+  run_slow(f, 12, 20 * kMs, 40 * kMs, [](guint) {});
+  const auto frames = f.collect();
+  ck_assert_uint_gt(frames.size(), 100);
+  // The next block comes before the one before it is used up.
+  for (std::size_t i = 13; i + 1 < frames.size(); ++i)
+    ck_assert_uint_le(frames[i].pts - frames[i - 1].pts, 45 * kMs);
+}
+GST_END_TEST
+
+GST_START_TEST(a_slow_encoder_is_not_taken_for_a_slow_model) {
+  Fixture f;
+  run_slow(f, 20, 200 * kMs, 40 * kMs, [](guint) {});
+  assert_near(f.get<gdouble>("fps"), 25, .5);  // what the encoder allows
+  GstStructure* stats = f.get<GstStructure*>("stats");
+  guint64 gap = 0, push = 0;
+  ck_assert(gst_structure_get_uint64(stats, "gap", &gap));
+  ck_assert(gst_structure_get_uint64(stats, "push-mean", &push));
+  gst_structure_free(stats);
+  assert_near(static_cast<double>(gap), 200e6, 4e6);
+  assert_near(static_cast<double>(push), 40e6, 1e6);
+}
+GST_END_TEST
+
+GST_START_TEST(a_slow_encoder_does_not_lengthen_the_queue) {
+  // The model could make 60 frames a second. Held to 25, two blocks and a little are there at most.
+  Fixture f;
+  guint most = 0;
+  run_slow(f, 24, 200 * kMs, 40 * kMs, [&](guint k) {
+    if (k >= 12) most = std::max(most, static_cast<guint>(f.stat("queue-frames")));
+  });
+  ck_assert_uint_le(most, 16);
+}
+GST_END_TEST
+
+GST_START_TEST(one_long_push_is_no_slow_encoder) {
+  reactor::pace::Consumer consumer;
+  const auto least = std::chrono::nanoseconds(16666667);
+  for (int i = 0; i < 200; ++i) consumer.took(std::chrono::milliseconds(i % 50 ? 8 : 900), least);
+  ck_assert_int_eq(consumer.planned().count(), 0);
+  unsigned plans = 0;
+  for (int i = 0; i < 200; ++i)
+    plans += consumer.took(std::chrono::milliseconds(30 + i % 3), least);
+  assert_near(static_cast<double>(consumer.planned().count()), 31e6, 2.5e6);
+  ck_assert_uint_lt(plans, 16);
+  for (int i = 0; i < 100; ++i) consumer.took(std::chrono::milliseconds(3), least);
+  ck_assert_int_eq(consumer.planned().count(), 0);
+}
+GST_END_TEST
+
 GST_START_TEST(a_producer_that_does_not_wait_is_thinned_and_counted) {
   for (const char* policy : {"drop-oldest", "drop-newest"}) {
     Fixture f(std::string("max-fps=30 max-latency=200000000 overflow=") + policy);
@@ -477,6 +580,10 @@ Suite* pace_suite() {
   tcase_add_test(t, caps_have_no_fixed_rate);
   tcase_add_test(t, caps_queries_cross_with_any_rate);
   tcase_add_test(t, a_held_producer_goes_on_when_there_is_room);
+  tcase_add_test(t, a_slow_encoder_never_starves_behind_a_model_that_is_held);
+  tcase_add_test(t, a_slow_encoder_is_not_taken_for_a_slow_model);
+  tcase_add_test(t, a_slow_encoder_does_not_lengthen_the_queue);
+  tcase_add_test(t, one_long_push_is_no_slow_encoder);
   tcase_add_test(t, a_producer_that_does_not_wait_is_thinned_and_counted);
   tcase_add_test(t, a_bound_that_cannot_hold_a_block_is_reported);
   tcase_add_test(t, blocks_that_grow_past_every_queue_arrive_whole);

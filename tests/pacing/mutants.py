@@ -60,6 +60,8 @@ MUTANTS = [
      "next_ = last_ + nanoseconds(interval(now, queued, producer));"),
     ("time may run backwards", "pacer.cpp", "now_ = std::max(now_, now);", "now_ = now;"),
     ("blocked time is generation time", "pacer.cpp", "working_since_ = *room_at_;\n", ""),
+    ("a producer goes on when planned, not when it does", "pacer.cpp", "working_since_ = now;\n  room_at_.reset();", ""),
+    ("a slow consumer is ignored", "pacer.cpp", "seconds(settings.consumer)", "0."),
     ("a pause is a gap", "pacer.cpp", "monitoring_ = on;\n  fresh_ = true;", "monitoring_ = on;"),
     ("blocks made while nobody measures are measured", "pacer.cpp", "const bool observed = monitoring_ && !fresh_ && compute;",
      "const bool observed = !fresh_ && compute;"),

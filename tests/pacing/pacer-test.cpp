@@ -416,6 +416,31 @@ TEST(time_blocked_in_emit_is_not_generation_time_when_max_fps_changes) {
   EXPECT_THAT(std::abs(log.shown.back().period * 48 - 1), <, 1e-3);
 }
 
+TEST(a_producer_held_longer_than_planned_worked_only_once_it_went_on) {
+  // Releases come 40 ms late each, so that the room comes far later than was planned.
+  Pacer pacer;
+  Time now(0);
+  pacer.arrive(now, {4, {}});
+  for (int k = 0; k < 40; ++k) {
+    while (pacer.room(now) > now) {
+      now = std::max(now, *pacer.next_release()) + ms(40);
+      pacer.release(now);
+    }
+    pacer.resumed(now);
+    pacer.arrive(now += ms(80), {4, {}});
+    if (k > 0) EXPECT_THAT(std::abs(pacer.explain(now).gap / .08 - 1), <, 1e-3);
+  }
+}
+
+TEST(a_slow_consumer_is_a_lower_max_fps) {
+  Scenario slow = jittery(40, 12 / 60., 12, .2), capped = slow;
+  slow.settings.consumer = ms(40);
+  capped.settings.max_fps = 25;
+  const Log a = run(slow), b = run(capped);
+  EXPECT(a.shown.size() == b.shown.size());
+  for (std::size_t i = 0; i < a.shown.size(); ++i) EXPECT(a.shown[i].planned == b.shown[i].planned);
+}
+
 TEST(raising_max_fps_lets_a_held_producer_go) {
   Settings settings;
   settings.max_fps = 10;

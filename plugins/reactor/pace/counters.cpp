@@ -39,7 +39,7 @@ gint64 signed_ns(double seconds) {
 }  // namespace
 
 StructurePtr Counters::structure(const pacing::Pacer& pacer, Time now, std::size_t queued,
-                                 bool monitoring) const {
+                                 bool monitoring, Duration push) const {
   const pacing::Explanation why = pacer.explain(now);
   StructurePtr s(gst_structure_new(
       "reactorpace-stats", "blocks", G_TYPE_UINT64, blocks_in, "frames", G_TYPE_UINT64, frames_in,
@@ -53,14 +53,14 @@ StructurePtr Counters::structure(const pacing::Pacer& pacer, Time now, std::size
     gst_structure_set(s.get(), field, G_TYPE_UINT64, lost[i], nullptr);
     dropped += lost[i];
   }
-  gst_structure_set(s.get(), "dropped", G_TYPE_UINT64, dropped, "monitoring", G_TYPE_BOOLEAN,
-                    monitoring, "fps", G_TYPE_DOUBLE, pacer.fps().value_or(0), "period",
-                    G_TYPE_UINT64, ns(why.period), "queue-frames", G_TYPE_UINT,
-                    static_cast<guint>(queued), "queue-time", G_TYPE_UINT64,
-                    ns(why.period * static_cast<double>(queued)), "latency-mean", G_TYPE_UINT64,
-                    ns(latency.mean()), "latency-p95", G_TYPE_UINT64, ns(latency.percentile(.95)),
-                    "lateness-mean", G_TYPE_UINT64, ns(lateness.mean()), "lateness-p99",
-                    G_TYPE_UINT64, ns(lateness.percentile(.99)), nullptr);
+  gst_structure_set(
+      s.get(), "dropped", G_TYPE_UINT64, dropped, "monitoring", G_TYPE_BOOLEAN, monitoring, "fps",
+      G_TYPE_DOUBLE, pacer.fps().value_or(0), "period", G_TYPE_UINT64, ns(why.period),
+      "queue-frames", G_TYPE_UINT, static_cast<guint>(queued), "queue-time", G_TYPE_UINT64,
+      ns(why.period * static_cast<double>(queued)), "latency-mean", G_TYPE_UINT64,
+      ns(latency.mean()), "latency-p95", G_TYPE_UINT64, ns(latency.percentile(.95)),
+      "lateness-mean", G_TYPE_UINT64, ns(lateness.mean()), "lateness-p99", G_TYPE_UINT64,
+      ns(lateness.percentile(.99)), "push-mean", G_TYPE_UINT64, ns(push), nullptr);
   gst_structure_set(s.get(), "gap", G_TYPE_UINT64, ns(why.gap), "block-size", G_TYPE_DOUBLE,
                     why.frames, "deviation", G_TYPE_DOUBLE, why.deviation, "rhythm", G_TYPE_UINT,
                     why.rhythm, "cushion", G_TYPE_UINT64, ns(why.cushion), "horizon", G_TYPE_UINT64,

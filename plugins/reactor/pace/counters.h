@@ -39,8 +39,8 @@ struct Counters {
   Window latency;   // arrival to release
   Window lateness;  // of the release against its plan
 
-  StructurePtr structure(const pacing::Pacer& pacer, Time now, std::size_t queued,
-                         bool monitoring) const;
+  StructurePtr structure(const pacing::Pacer& pacer, Time now, std::size_t queued, bool monitoring,
+                         Duration push) const;
 };
 
 }  // namespace reactor::pace

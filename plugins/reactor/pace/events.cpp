@@ -257,12 +257,15 @@ bool Pace::src_event(EventPtr event) {
   GstReactorSessionState session = GST_REACTOR_SESSION_STARTED;
   if (gst_reactor_event_parse_session(event.get(), &session, nullptr, nullptr) &&
       session == GST_REACTOR_SESSION_ENDED) {
+    // The source first: what it hands out until it knows is cut, too.
+    const bool result = gst_pad_event_default(src_, GST_OBJECT(element_), event.release());
     Locked l(*this);
     // Before the first segment nothing has been shown that black would have to take the place of.
     if (!need_segment_) {
       trace_.event(timeline_.now(), "flush");
       cut(l, {}, {});
     }
+    return result;
   }
   if (type == GST_EVENT_RECONFIGURE) {
     bool relinked = false;

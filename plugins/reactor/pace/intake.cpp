@@ -273,18 +273,26 @@ bool Pace::is_stale(Locked& l, const Origin& origin, unsigned frames) {
 // The producer is held until the pacer has room, and while nothing plays; flush, stop and errors
 // release it.
 void Pace::wait_for_room(Locked& l) {
-  const std::uint64_t cuts = cuts_;
-  const auto may_go = [&] {
-    if (flow_ != GST_FLOW_OK || cuts_ != cuts) return true;
-    const Time now = timeline_.now();
-    return playing_ && pacer_.room(now) <= now;
-  };
-  if (may_go()) return;
-  if (l.has_work()) l.settle();
+  const std::uint64_t cuts = cuts_, goes = goes_;
+  const auto may_go = [&] { return flow_ != GST_FLOW_OK || cuts_ != cuts; };
+  const Time now = timeline_.now();
+  if (may_go() || (playing_ && pacer_.room(now) <= now)) return;
   ++room_waiters_;
   wake();
-  while (!may_go()) room_changes_.wait(l.lock);
-  --room_waiters_;
+  if (l.has_work()) l.settle();
+  while (!may_go() && goes_ == goes) room_changes_.wait(l.lock);
+  if (goes_ == goes) --room_waiters_;
+}
+
+// In the source task: lets those go who wait, once there is room or will be within `ahead`. Its
+// time is taken here, not when the held thread gets to run: from here on the producer works.
+bool Pace::let_go(Time now, Duration ahead) {
+  if (!playing_ || pacer_.room(now) > now + ahead) return false;
+  pacer_.resumed(now);
+  ++goes_;
+  room_waiters_ = 0;
+  room_changes_.notify_all();
+  return true;
 }
 
 void Pace::cut(Locked& l, BufferPtr black, std::optional<Ledger::Key> block) {

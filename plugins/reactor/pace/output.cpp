@@ -100,16 +100,15 @@ Pace::Step Pace::decide(Locked& l) {
     }
     due = eos_deadline_;
   }
-  if (auto frame = decide_frame(l, now, due)) return std::move(*frame);
+  if (auto frame = decide_frame(l, now, due)) {
+    // Behind a slow element there is always a frame due, and no wait in between; and nobody looks
+    // at the clock while the push lasts: room that comes during it is given before.
+    if (room_waiters_ > 0) let_go(now, consumer_.planned());
+    return std::move(*frame);
+  }
   if (auto held = decide_hold(l, now, due)) return std::move(*held);
   if (auto t = burst_due()) due = std::min(due, *t);
-  if (room_waiters_ > 0) {
-    const Time room = pacer_.room(now);
-    if (room <= now)
-      room_changes_.notify_all();
-    else
-      due = std::min(due, room);
-  }
+  if (room_waiters_ > 0 && !let_go(now)) due = std::min(due, pacer_.room(now));
   step.kind = due == kNever ? Step::Kind::kIdle : Step::Kind::kWait;
   step.until = due;
   return step;
@@ -199,6 +198,7 @@ Pace::Step Pace::show(Locked& l, Item item, Time shown, Duration interval, Time 
   Output& o = step.output;
   o.black = item.kind == Item::Kind::kBlack;
   o.shown = shown;
+  o.began = timeline_.now();
   o.interval = interval;
   o.pts = timeline_.running_time(shown);
   o.duration = to_clock_time(interval);
@@ -232,16 +232,16 @@ std::optional<Pace::Step> Pace::decide_hold(Locked&, Time now, Time& due) {
     step.kind = Step::Kind::kCopy;
     return step;
   }
+  const Time soon = held_.last() + least_interval();
   auto repeat = held_.repeat_due();
-  if (key_unit_wanted_) {
-    const Time soon = held_.last() + least_interval();
-    repeat = repeat ? std::min(*repeat, soon) : soon;
-  }
+  if (repeat) repeat = std::max(*repeat, soon);
+  if (key_unit_wanted_) repeat = soon;
   if (repeat && is_due(*repeat)) {
     step.kind = Step::Kind::kFrame;
     Output& o = step.output;
     o.buffer = ref(held_.frame());
     o.repeat = true;
+    o.began = now;
     o.pts = timeline_.running_time(now);
     o.duration = to_clock_time(held_.period().value_or(least_interval()));
     o.cuts = cuts_;
@@ -370,6 +370,12 @@ void Pace::push_output(Output o) {
   bool post = false;
   {
     Locked l(*this);
+    if (playing_ && flow == GST_FLOW_OK &&
+        consumer_.took(timeline_.now() - o.began, least_interval())) {
+      options_.pacing.consumer = consumer_.planned();
+      pacer_.configure(timeline_.now(), options_.pacing);
+      apply_drops(l);
+    }
     if (o.cuts != cuts_ || flow_ != GST_FLOW_OK) {
       l.drop(std::move(keep));
     } else if (!o.repeat) {

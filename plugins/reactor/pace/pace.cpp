@@ -50,6 +50,8 @@ bool Pace::start() {
     return false;
   }
   timeline_ = {};
+  consumer_ = {};
+  options_.pacing.consumer = {};
   pacer_ = pacing::Pacer(options_.pacing);
   if (!given_state_.empty()) pacer_.restore(given_state_);
   counters_ = {};
@@ -59,7 +61,8 @@ bool Pace::start() {
   shown_caps_.reset();
   shown_input_.reset();
   gap_counts_ = true;
-  monitoring_ = true;
+  monitoring_ = options_.monitoring;
+  if (!monitoring_) pacer_.set_monitoring(timeline_.now(), false);
   need_segment_ = discont_ = true;
   warned_frames_ = 0;
   earliest_ = Time{INT64_MIN};
@@ -236,6 +239,7 @@ bool Pace::monitoring() {
 
 void Pace::set_monitoring(bool on) {
   Locked l(*this);
+  options_.monitoring = on;
   switch_monitoring(l, on);
 }
 
@@ -246,7 +250,7 @@ double Pace::fps() {
 
 StructurePtr Pace::stats() {
   const std::lock_guard lock(mutex_);
-  return counters_.structure(pacer_, timeline_.now(), queue_.here(), monitoring_);
+  return counters_.structure(pacer_, timeline_.now(), queue_.here(), monitoring_, consumer_.mean());
 }
 
 std::string Pace::state() {

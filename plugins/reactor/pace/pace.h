@@ -19,6 +19,7 @@
 #pragma once
 
 #include "handles.h"
+#include "pace/consumer.h"
 #include "pace/counters.h"
 #include "pace/held.h"
 #include "pace/ledger.h"
@@ -43,6 +44,7 @@ namespace reactor::pace {
 struct Options {
   pacing::Settings pacing;
   int hold_n = 2, hold_d = 1;  // frames a second
+  bool monitoring = true;      // at the start
   GstClockTime processing_deadline = 20 * GST_MSECOND;
   std::string trace_location;  // empty: none
 };
@@ -114,7 +116,7 @@ class Pace {
   struct Output {
     BufferPtr buffer;  // null: black, to be made
     GstClockTime pts = 0, duration = 0;
-    Time shown{0};
+    Time shown{0}, began{0};  // the time it stands for; when its push began
     Duration interval{0};
     Item item;
     CapsPtr caps;            // of a black frame that is to be made
@@ -152,6 +154,7 @@ class Pace {
   void close_single(Locked& l);
   std::optional<Time> burst_due() const;
   void wait_for_room(Locked& l);
+  bool let_go(Time now, Duration ahead = {});
   void cut(Locked& l, BufferPtr black, std::optional<Ledger::Key> block);
   void switch_monitoring(Locked& l, bool on);
 
@@ -212,6 +215,7 @@ class Pace {
   Ledger ledger_;
   Held held_;
   Counters counters_;
+  Consumer consumer_;
   TraceWriter trace_;
 
   GstFlowReturn flow_ = GST_FLOW_FLUSHING;
@@ -226,6 +230,7 @@ class Pace {
   Time burst_since_{0};
 
   unsigned room_waiters_ = 0;
+  std::uint64_t goes_ = 0;  // times that those who waited for room got it
   std::uint64_t cuts_ = 0;  // flushes and the like; whoever waits for room leaves when it changes
   std::optional<guint> epoch_;  // none until the stream says
   unsigned warned_frames_ = 0;  // block size of the last warning that max-latency is too small
