@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The parts of reactorwebrtcsink that decide without threads, clocks and network: gate, session,
-// throttle, outbox, rate limit, offers, candidates, messages; and the worker. Mutants that these
-// tests must kill stand beside them.
+// throttle, outbox, rate limit, offers, candidates, messages. And what bounds a stop: the worker
+// and the warm-up. Mutants that these tests must kill stand beside them.
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +22,7 @@
 #include "ratelimit.h"
 #include "session.h"
 #include "spread.h"
+#include "warmup.h"
 #include "worker.h"
 
 #include <gst/check/gstcheck.h>  // last: its macros have everyday names
@@ -593,6 +594,43 @@ GST_START_TEST(a_stop_outlasts_a_task_that_waits_for_it) {
 }
 GST_END_TEST
 
+// ---- the warm-up ----
+
+// A webrtcbin that never answers.
+struct Mute {
+  GstElement parent;
+};
+struct MuteClass {
+  GstElementClass parent;
+};
+GType mute_get_type();
+G_DEFINE_TYPE(Mute, mute, GST_TYPE_ELEMENT)
+
+static void mute_class_init(MuteClass* klass) {
+  const GType type = G_TYPE_FROM_CLASS(klass);
+  gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Mute", "Test", "Says nothing",
+                                        "Reactor for GStreamer");
+  g_signal_new("add-transceiver", type, G_SIGNAL_RUN_LAST, 0, nullptr, nullptr, nullptr,
+               G_TYPE_POINTER, 2, G_TYPE_INT, G_TYPE_POINTER);
+  g_signal_new("create-offer", type, G_SIGNAL_RUN_LAST, 0, nullptr, nullptr, nullptr, G_TYPE_NONE,
+               2, G_TYPE_POINTER, G_TYPE_POINTER);
+}
+
+static void mute_init(Mute*) {}
+
+// Mutant: wait for the offer for ever.
+GST_START_TEST(a_warm_up_ends_when_webrtcbin_does_not_answer) {
+  fail_unless(gst_element_register(nullptr, "webrtcbin", GST_RANK_NONE, mute_get_type()));
+  auto done = std::make_shared<std::promise<void>>();
+  std::future<void> end = done->get_future();
+  std::thread([done] {
+    warm_up(50ms);
+    done->set_value();
+  }).detach();
+  fail_unless(end.wait_for(5s) == std::future_status::ready);
+}
+GST_END_TEST
+
 int main(int argc, char** argv) {
   gst_check_init(&argc, &argv);
   Suite* suite = suite_create("units");
@@ -629,5 +667,6 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_worker_runs_what_waits_and_then_stops);
   tcase_add_test(tc, a_worker_may_be_destroyed_by_its_own_task);
   tcase_add_test(tc, a_stop_outlasts_a_task_that_waits_for_it);
+  tcase_add_test(tc, a_warm_up_ends_when_webrtcbin_does_not_answer);
   return gst_check_run_suite(suite, "units", __FILE__);
 }

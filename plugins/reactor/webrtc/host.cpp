@@ -22,6 +22,8 @@ namespace {
 constexpr std::size_t kMaxUpstream = 1024;       // events waiting for handlers upstream
 constexpr std::size_t kMaxModelMessages = 4096;  // on their way to the service thread
 constexpr std::size_t kDepartures = 32;          // remembered for /stats
+// Nothing of an application's runs in the reaper, so it comes to an end; longer than a warm-up.
+constexpr std::chrono::seconds kReaperPatience{10};
 // How long the message that the session is over has before the data channel is closed, and the
 // closing of the channel before the connection goes.
 constexpr std::chrono::milliseconds kFarewell{250};
@@ -78,7 +80,7 @@ Host::Host(GstElement* sink, GstPad* sinkpad, Branch& branch, HostConfig config)
       branch_(branch),
       config_(std::move(config)),
       service_(std::make_shared<Service>()),
-      reaper_(std::make_shared<Worker>("reactor-reaper")),
+      reaper_(std::make_shared<Worker>("reactor-reaper", kReaperPatience)),
       upstream_(std::make_shared<Worker>("reactor-events")),
       session_(config_.session_grace, random_id,
                {[this](const std::string& id) { session_started(id); },
@@ -98,7 +100,7 @@ HttpStart Host::start() {
     result = http_->start(config_.http, *this);
     if (result.port == 0) http_.reset();
   });
-  if (result.port != 0) reaper_->post(warm_up);
+  if (result.port != 0) reaper_->post([] { warm_up(); });
   return result;
 }
 
