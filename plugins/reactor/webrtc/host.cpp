@@ -4,7 +4,6 @@
 
 #include <gst/reactor/gstreactorevent.h>
 #include <gst/video/video.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "debug.h"
 #include "envelope.h"
 #include "gst/wire/json.h"
+#include "http/randomid.h"
 #include "jsonspan.h"
 #include "warmup.h"
 
@@ -30,23 +30,6 @@ constexpr std::chrono::milliseconds kFarewell{250};
 
 SessionTime monotonic() {
   return std::chrono::microseconds(g_get_monotonic_time());
-}
-
-// 128 random bits in hex.
-std::string random_id() {
-  unsigned char bytes[16];
-  std::size_t have = 0;
-  while (have < sizeof bytes) {
-    const ssize_t got = getrandom(bytes + have, sizeof bytes - have, 0);
-    if (got > 0) have += static_cast<std::size_t>(got);
-  }
-  static const char kHex[] = "0123456789abcdef";
-  std::string id;
-  for (unsigned char byte : bytes) {
-    id += kHex[byte >> 4];
-    id += kHex[byte & 15];
-  }
-  return id;
 }
 
 OfferResult refused(Refusal refusal) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The small pure parts of the HTTP side: routes, SDP texts, ETags, JSON documents, responses.
+#include <glib.h>
+
+#include <set>
 #include <string>
 #include <vector>
 
+#include "fakehost.h"
 #include "gst/wire/json.h"
 #include "http/message.h"
+#include "http/randomid.h"
 #include "http/reactorjson.h"
 #include "http/reactorlocal.h"
 #include "http/router.h"
@@ -147,6 +152,45 @@ void responses_are_written_as_http_wants_them() {
   CHECK(serialise(response, false, true).find("Content-Length") == std::string::npos);
 }
 
+void ids_are_long_and_differ() {
+  std::set<std::string> ids;
+  for (int i = 0; i < 1000; i++) {
+    const std::string id = random_id();
+    CHECK(id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string::npos);
+    ids.insert(id);
+  }
+  CHECK(ids.size() == 1000);
+}
+
+// The id that the second of two pages gets for the same session.
+std::string second_session_id() {
+  FakeHost host;
+  host.session_id = "the-host-s";
+  ReactorLocal local(HttpConfig(), host);
+  Router router;
+  local.add_routes(router);
+  std::string body;
+  for (const char* page : {"one", "two"}) {
+    Call call;
+    call.request.headers = {{"User-Agent", page}};
+    router.match("POST", "/start_session").route->handler(call, [&](HttpResponse response) {
+      body = response.body;
+      return true;
+    });
+  }
+  const std::string key = "\"session_id\":\"";
+  return body.substr(body.find(key) + key.size(), 32);
+}
+
+void session_ids_do_not_follow_from_earlier_ones() {
+  std::set<std::string> ids;
+  for (int i = 0; i < 2; i++) {
+    g_random_set_seed(1);
+    ids.insert(second_session_id());
+  }
+  CHECK(ids.size() == 2 && ids.begin()->find("the-host-s") == std::string::npos);
+}
+
 }  // namespace
 
 int main() {
@@ -158,4 +202,6 @@ int main() {
   session_documents_hold_what_the_sdk_insists_on();
   versions_of_the_reactor_protocol_are_checked();
   responses_are_written_as_http_wants_them();
+  ids_are_long_and_differ();
+  session_ids_do_not_follow_from_earlier_ones();
 }

@@ -2,12 +2,11 @@
 
 #include "http/reactorlocal.h"
 
-#include <glib.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "http/message.h"
+#include "http/randomid.h"
 #include "http/reactorjson.h"
 #include "http/sdp_text.h"
 
@@ -28,12 +27,6 @@ constexpr std::size_t kMaxClients = 256;
 constexpr std::size_t kMaxLinks = 64;  // a client's connections at once
 constexpr unsigned kFirstLink = 1002;  // 1001 is reserved
 constexpr unsigned kLastLink = 9999;
-
-std::string new_session_id() {
-  char id[33];
-  for (int i = 0; i < 4; i++) g_snprintf(id + 8 * i, 9, "%08x", g_random_int());
-  return id;
-}
 
 // What tells pages apart that name themselves nowhere.
 std::string page_of(const Call& call) {
@@ -346,7 +339,7 @@ ReactorLocal::Client& ReactorLocal::client_for(const std::string& session,
     clients_.erase(idle != clients_.end() ? idle : clients_.begin());
   }
   auto client = std::make_unique<Client>();
-  client->id = first ? session : new_session_id();
+  client->id = first ? session : random_id();
   client->session = session;
   client->page = page;
   client->direct = std::make_unique<Negotiation>(host_, config_.limits);
