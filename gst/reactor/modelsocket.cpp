@@ -25,6 +25,7 @@ int open_process(pid_t pid) {
 #ifdef SYS_pidfd_open
   return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
 #else
+  errno = ENOSYS;
   return -1;
 #endif
 }
@@ -171,6 +172,11 @@ void ModelSocket::serve_strangers() {
         stranger->close();
         break;
       case ModelConnection::Event::kNothing:
+        // Nobody is left to say hello, even if a child of it keeps the socket open.
+        if (stranger->process_gone()) {
+          stranger->close();
+          break;
+        }
         if (Clock::now() < stranger->hello_due()) {
           strangers_.push_back(stranger);
           break;
@@ -217,7 +223,12 @@ void ModelSocket::accept_one(Descriptor socket) {
   ucred peer{};
   socklen_t size = sizeof peer;
   const bool known = getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-  Descriptor process(known && peer.pid > 0 ? open_process(peer.pid) : -1);
+  Descriptor process;
+  // A process of another namespace has no number here.
+  if (known && peer.pid > 0) {
+    process.reset(open_process(peer.pid));
+    if (!process && errno == ESRCH) return;
+  }
   const auto stranger = std::make_shared<ModelConnection>(std::move(socket), std::move(process),
                                                           peer.pid, wake_, host_);
   if (!known || peer.uid != geteuid()) {

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <optional>
+
 #include "tests/elements/source-fixture.h"
 
 using namespace source_test;
@@ -68,6 +70,29 @@ double cpu_seconds() {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
+
+// While it lives, this process has no free descriptor.
+struct NoDescriptors {
+  std::vector<int> taken;
+  rlimit limit;
+
+  NoDescriptors() {
+    fail_unless(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const rlimit low{static_cast<rlim_t>(open_descriptors()) + 20, limit.rlim_max};
+    fail_unless(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken.push_back(fd);
+    fail_unless(errno == EMFILE && !taken.empty());
+  }
+  ~NoDescriptors() { give_back(); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+  void give_back() {
+    setrlimit(RLIMIT_NOFILE, &limit);  // first: many are free at once
+    for (const int fd : taken) close(fd);
+    taken.clear();
+  }
+};
 
 int mapped_pools() {
   g_autofree gchar* maps = nullptr;
@@ -267,6 +292,41 @@ GST_START_TEST(a_model_that_dies_makes_way_even_if_its_child_lives) {
   fail_unless(monitoring);
   kill(child, SIGKILL);
   waitpid(pid, nullptr, 0);
+}
+GST_END_TEST;
+
+// A process that ends without hello, while a child of it keeps its connection open: before the
+// source has accepted it, and after.
+GST_START_TEST(a_stranger_that_dies_is_closed_at_once) {
+  Served p;
+  for (const bool accepted : {false, true}) {
+    int pipe_fds[2];
+    fail_unless(pipe(pipe_fds) == 0);
+    std::optional<NoDescriptors> none;
+    if (!accepted) none.emplace();
+    const pid_t pid = fork();
+    if (pid == 0) {
+      if (none) none->give_back();
+      Model model(p.path);
+      const bool ok = model.connect();
+      // What a model gets that never says hello is an error.
+      if (fork() == 0) {
+        const char result = ok && model.receive(8000).empty() ? 'y' : 'n';
+        [[maybe_unused]] const auto written = write(pipe_fds[1], &result, 1);
+      }
+      _exit(0);
+    }
+    fail_unless(waitpid(pid, nullptr, 0) == pid);
+    none.reset();
+    close(pipe_fds[1]);
+    const double before = cpu_seconds();
+    char result = 0;
+    fail_unless(read(pipe_fds[0], &result, 1) == 1);
+    const double spent = cpu_seconds() - before;
+    close(pipe_fds[0]);
+    fail_unless(result == 'y');
+    fail_unless(spent < 0.5, "%.3f s of CPU time", spent);
+  }
 }
 GST_END_TEST;
 
@@ -612,15 +672,9 @@ GST_END_TEST;
 
 GST_START_TEST(a_process_without_free_descriptors_waits_for_one) {
   Served p;
-  rlimit limit;
-  fail_unless(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-  const rlimit low{static_cast<rlim_t>(open_descriptors()) + 20, limit.rlim_max};
-  fail_unless(setrlimit(RLIMIT_NOFILE, &low) == 0);
-  std::vector<int> taken;
-  for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken.push_back(fd);
-  fail_unless(errno == EMFILE && !taken.empty());
-  close(taken.back());
-  taken.pop_back();
+  std::optional<NoDescriptors> none(std::in_place);
+  close(none->taken.back());
+  none->taken.pop_back();
   Model model(p.path);
   fail_unless(model.connect());  // with the last descriptor, so that it cannot be accepted
   fail_unless(model.send(R"({"op":"hello","protocol":1})"));
@@ -628,8 +682,7 @@ GST_START_TEST(a_process_without_free_descriptors_waits_for_one) {
   std::this_thread::sleep_for(700ms);
   const double spent = cpu_seconds() - before;
   fail_unless_equals_uint64(p.stat("model-connections"), 0);
-  for (const int fd : taken) close(fd);
-  fail_unless(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  none.reset();
   fail_unless_has(model.receive(), R"({"op":"hello","protocol":1)");
   fail_unless(spent < 0.2, "%.3f s of CPU time in 0.7 s", spent);
 }
@@ -780,6 +833,7 @@ static Suite* modelsocket_suite() {
   tcase_add_test(tc, a_stale_socket_is_replaced_and_nothing_else);
   tcase_add_test(tc, one_model_at_a_time);
   tcase_add_test(tc, a_model_that_dies_makes_way_even_if_its_child_lives);
+  tcase_add_test(tc, a_stranger_that_dies_is_closed_at_once);
   tcase_add_test(tc, nothing_leaks_over_many_models);
   tcase_add_test(tc, frames_of_a_model_that_is_gone_play_out);
   tcase_add_test(tc, the_reader_never_blocks_and_flush_overtakes_waiting_blocks);
