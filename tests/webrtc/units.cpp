@@ -437,6 +437,20 @@ GST_START_TEST(what_gstreamer_cannot_answer_never_reaches_it) {
 }
 GST_END_TEST
 
+// webrtcbin reports an ssrc of 0 as an error of its own.
+GST_START_TEST(the_viewers_own_sources_are_not_looked_at) {
+  const std::string lines =
+      "a=ssrc:0 cname:x\r\na=rtpmap:96 VP8/90000\r\na=ssrc-group:FID 0 7\r\n"
+      "a=ssrc:7 msid:a b\r\na=ssrc\r\n";
+  auto result = check(std::string(kSession) + video("96", lines));
+  const auto* plan = std::get_if<OfferPlan>(&result);
+  fail_unless(plan != nullptr);
+  g_autofree gchar* text = gst_sdp_message_as_text(plan->sdp.get());
+  fail_unless(strstr(text, "ssrc") == nullptr, "%s", text);
+  fail_unless(strstr(text, "a=rtpmap:96 VP8/90000\r\n") != nullptr, "%s", text);
+}
+GST_END_TEST
+
 // Bytes changed, cut and doubled at random: an answer or a refusal, never a crash, never a 5xx.
 GST_START_TEST(broken_offers_of_all_kinds_are_survived) {
   const std::string good =
@@ -659,6 +673,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, the_h264_entry_that_fits_is_chosen_in_every_order);
   tcase_add_test(tc, what_cannot_be_answered_is_refused_with_the_reason);
   tcase_add_test(tc, what_gstreamer_cannot_answer_never_reaches_it);
+  tcase_add_test(tc, the_viewers_own_sources_are_not_looked_at);
   tcase_add_test(tc, broken_offers_of_all_kinds_are_survived);
   tcase_add_test(tc, a_command_reaches_the_model_byte_for_byte);
   tcase_add_test(tc, what_is_no_message_is_refused_with_a_code);

@@ -3,6 +3,7 @@
 // reactorwebrtcsink with webrtcbin viewers in the same process: video, messages, joining and
 // leaving.
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -157,6 +158,30 @@ GST_START_TEST(an_offer_that_cannot_be_played_is_refused_and_touches_nothing) {
                          422);
   fail_unless_equals_int(static_cast<int>(sink.viewer_count()), 0);
   fail_unless_equals_uint64(sink.stat_number("offers-refused"), 2);
+}
+GST_END_TEST
+
+static std::atomic<int> criticals{0};
+
+static void count_criticals(const gchar*, GLogLevelFlags level, const gchar* text, gpointer) {
+  if (!(level & (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR))) return;
+  criticals++;
+  g_printerr("%s\n", text);
+}
+
+GST_START_TEST(an_offer_that_names_sources_is_answered_without_complaint) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  g_log_set_default_handler(count_criticals, nullptr);
+  for (const char* source : {"0", "1234", "4294967296", "x"}) {
+    TestViewer::Options options;
+    options.mangle_from = "a=recvonly\r\n";
+    options.mangle_to = std::string("a=recvonly\r\na=ssrc:") + source +
+                        " cname:y\r\na=ssrc-group:FID " + source + " 77\r\n";
+    TestViewer viewer(sink.port(), options);
+    fail_unless(viewer.connect() && viewer.wait_pictures(2), "%s: %d %s", source,
+                viewer.reply().status, viewer.reply().body.c_str());
+    fail_unless_equals_int(criticals, 0);
+  }
 }
 GST_END_TEST
 
@@ -349,6 +374,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_joiner_sees_a_held_frame_within_a_second);
   tcase_add_test(tc, a_viewer_that_leaves_costs_the_others_nothing);
   tcase_add_test(tc, an_offer_that_cannot_be_played_is_refused_and_touches_nothing);
+  tcase_add_test(tc, an_offer_that_names_sources_is_answered_without_complaint);
   tcase_add_test(tc, the_session_follows_its_viewers);
   tcase_add_test(tc, the_end_of_the_stream_ends_the_session_and_the_pipeline);
   tcase_add_test(tc, colours_and_odd_sizes_are_right_in_vp8);

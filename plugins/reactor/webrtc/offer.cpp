@@ -204,26 +204,26 @@ CapsPtr rtp_caps(const GstSDPMedia* media, Codec codec, int payload) {
   return CapsPtr(caps);
 }
 
-// Rewrites the candidates of one m-line in place; returns how many there were.
-unsigned filter_candidates(GstSDPMedia* media, CandidateFilter& filter) {
-  unsigned seen = 0;
+// Takes out of one m-line what webrtcbin must not see, and rewrites the candidates in place;
+// returns how many of these there were.
+unsigned filter_attributes(GstSDPMedia* media, CandidateFilter& filter) {
+  // webrtcbin 1.22 has no notion of the end of candidates. Nothing of the viewer's media is
+  // received here, and webrtcbin takes an ssrc that is no number above 0 for an error of its own.
+  // From the end: what stands behind a removed one is moved.
   for (guint i = gst_sdp_media_attributes_len(media); i-- > 0;) {
-    const GstSDPAttribute* a = gst_sdp_media_get_attribute(media, i);
-    if (text(a->key) == "candidate") seen++;
+    const std::string_view key = text(gst_sdp_media_get_attribute(media, i)->key);
+    if (key == "end-of-candidates" || key == "ssrc" || key == "ssrc-group")
+      gst_sdp_media_remove_attribute(media, i);
   }
+  unsigned seen = 0;
   guint i = 0;
   while (i < gst_sdp_media_attributes_len(media)) {
     const GstSDPAttribute* a = gst_sdp_media_get_attribute(media, i);
-    const std::string_view key = text(a->key);
-    // webrtcbin 1.22 has no notion of the end of candidates.
-    if (key == "end-of-candidates") {
-      gst_sdp_media_remove_attribute(media, i);
-      continue;
-    }
-    if (key != "candidate") {
+    if (text(a->key) != "candidate") {
       i++;
       continue;
     }
+    seen++;
     const auto accepted = filter.accept(text(a->value));
     if (!accepted) {
       gst_sdp_media_remove_attribute(media, i);
@@ -332,7 +332,7 @@ std::variant<OfferPlan, Refusal> check_offer(const std::string& sdp, Codec codec
   }
   for (guint i = 0; i < medias; i++) {
     auto* media = const_cast<GstSDPMedia*>(gst_sdp_message_get_media(parsed, i));
-    candidates += filter_candidates(media, filter);
+    candidates += filter_attributes(media, filter);
   }
   if (candidates > limits.candidates)
     return unusable("too-many-candidates", "the offer has " + std::to_string(candidates) +

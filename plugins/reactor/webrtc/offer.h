@@ -23,9 +23,10 @@ struct OfferLimits {
   unsigned candidates = 64;  // in the whole offer
 };
 
-// What to do with an offer that can be answered.
+// What to do with an offer that can be answered. `sdp` has its candidates as CandidateFilter leaves
+// them, and says nothing of the viewer's own sources (ssrc, ssrc-group).
 struct OfferPlan {
-  SdpPtr sdp;                       // the offer, with candidates as CandidateFilter leaves them
+  SdpPtr sdp;                       // the offer
   unsigned video = 0;               // index of the m-line that gets the video
   std::string mid;                  // its a=mid
   int payload = 0;                  // RTP payload type of our codec, as the offer numbers it
