@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // SharedPool: a model's memfd, mapped once and read-only. Its seals make sure that it never
-// shrinks, so that no read of ours can fault, whatever the model does to it. Thread-safe: nothing
+// shrinks: a read of ours gives what the model wrote, or zeros where there is a hole. It can only
+// fault where the kernel has no page to put there (docs/model-socket.md). Thread-safe: nothing
 // changes after map.
 #pragma once
 

@@ -708,6 +708,35 @@ GST_START_TEST(a_punched_hole_reads_as_zeros) {
 }
 GST_END_TEST;
 
+// What docs/model-socket.md advises a model that wants no holes.
+GST_START_TEST(a_pool_sealed_against_holes_has_none) {
+  Served p;
+  Model model(p.path);
+  fail_unless(model.hello());
+  const std::size_t size = 1 << 20;
+  const int memory = make_memfd(size);
+  void* const data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  fail_unless(data != MAP_FAILED);
+  fail_unless(fcntl(memory, F_ADD_SEALS, F_SEAL_WRITE) != 0 && errno == EBUSY);
+  if (fcntl(memory, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0) {
+    memset(data, 5, size);
+    fail_unless(model.send(
+        "{\"op\":\"pool\",\"id\":1,\"size\":" + std::to_string(size) + ",\"slots\":1}", {memory}));
+    fail_unless(model.block(1, 0, "[1,256,256,3]"));
+    g_autoptr(GstSample) sample = p.pull();
+    fail_unless(sample != nullptr);
+    fail_if(fallocate(memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size) == 0);
+    fail_unless_equals_int(errno, EPERM);
+    GstMapInfo map;
+    fail_unless(gst_buffer_map(gst_sample_get_buffer(sample), &map, GST_MAP_READ));
+    for (gsize i = 0; i < map.size; i += 4096) fail_unless_equals_int(map.data[i], 5);
+    gst_buffer_unmap(gst_sample_get_buffer(sample), &map);
+  }
+  munmap(data, size);
+  close(memory);
+}
+GST_END_TEST;
+
 GST_START_TEST(a_connected_model_does_not_hold_up_the_end) {
   for (int round = 0; round < 5; round++) {
     Served p;
@@ -848,6 +877,7 @@ static Suite* modelsocket_suite() {
   tcase_add_test(tc, a_hundred_connections_do_not_keep_a_model_out);
   tcase_add_test(tc, a_process_without_free_descriptors_waits_for_one);
   tcase_add_test(tc, a_punched_hole_reads_as_zeros);
+  tcase_add_test(tc, a_pool_sealed_against_holes_has_none);
   tcase_add_test(tc, other_users_are_refused);
   tcase_add_test(tc, random_peers_disturb_nothing);
   tcase_add_test(tc, a_connected_model_does_not_hold_up_the_end);
