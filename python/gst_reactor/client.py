@@ -382,6 +382,7 @@ class Context:
         self._session = None                   # id of the running session
         self._serial = 0                       # counts sessions; the model's own is _mine
         self._mine = 0
+        self._waits = False                    # the model asks for its sessions
         self._ended_at = None
         self._end_reason = None
         self._warned = False
@@ -419,6 +420,7 @@ class Context:
         """Waits for a session that this model has not served yet and makes it the model's own. Returns its id, or
         None when the time is over or the context is closed. Commands that come meanwhile reach their handlers."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        self._waits = True
         while True:
             self._deliver()
             with self._changed:
@@ -438,6 +440,7 @@ class Context:
         """The running session counts as not served yet: for a runner that starts a failed model again."""
         with self._changed:
             self._mine = 0
+            self._waits = True
 
     @property
     def serving(self):
@@ -451,6 +454,8 @@ class Context:
             return self._alive()
 
     def _alive(self):
+        if self._mine == 0 and not self._waits and self._session is not None:
+            self._mine = self._serial  # a model that asks for none takes the first that it meets
         return not self._closed and self._session is not None and self._serial == self._mine
 
     def should_stop(self):

@@ -468,6 +468,18 @@ class Sessions(ClientCase):
         self.assertTrue(context.should_stop())
         self.assertEqual(context.wait_session(1.0), "s2")
 
+    def test_a_model_that_asks_for_no_session_serves_the_first_it_meets(self):
+        source = self.source()
+        context = self.connect()
+        self.assertTrue(context.emit_block(memoryview(bytes(36)).cast("B", (3, 4, 3))))
+        source.send({"op": "session", "id": "s1", "state": "ended"})
+        self.assertTrue(context.wait(2.0))
+        source.send({"op": "session", "id": "s2", "state": "started"})
+        deadline = time.monotonic() + 2
+        while context.session != "s2" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertTrue(context.should_stop())  # it never serves another one unasked
+
     def test_wait_session_waits_and_gives_up(self):
         source, context = self.both(session=None)
         started = time.monotonic()
