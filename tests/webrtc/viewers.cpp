@@ -142,6 +142,31 @@ GST_START_TEST(a_viewer_that_leaves_costs_the_others_nothing) {
 }
 GST_END_TEST
 
+static std::atomic<int> alive{0};
+
+// Counts the webrtcbin of the n-th viewer, counted from 1, until it is freed.
+static void count_webrtcbin(SinkFixture& sink, int n) {
+  g_autoptr(GstElement) branch =
+      gst_bin_get_by_name(GST_BIN(sink.sink()), ("viewer-" + std::to_string(n)).c_str());
+  fail_unless(branch != nullptr);
+  g_autoptr(GstElement) webrtc = gst_bin_get_by_name(GST_BIN(branch), "webrtc");
+  alive++;
+  g_object_weak_ref(
+      G_OBJECT(webrtc), [](gpointer, GObject*) { alive--; }, nullptr);
+}
+
+GST_START_TEST(nothing_of_a_viewer_that_left_remains_though_nobody_reads_the_bus) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  for (int n = 1; n <= 5; n++) {
+    TestViewer viewer(sink.port());
+    fail_unless(viewer.connect() && viewer.wait_pictures(2), "%s", viewer.reply().body.c_str());
+    count_webrtcbin(sink, n);
+    fail_unless_equals_int(viewer.remove().status, 200);
+  }
+  fail_unless(sink.wait_until([] { return alive == 0; }), "%d are alive", alive.load());
+}
+GST_END_TEST
+
 GST_START_TEST(an_offer_that_cannot_be_played_is_refused_and_touches_nothing) {
   SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
   TestViewer::Options options;
@@ -373,6 +398,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, paced_blocks_arrive_with_their_frame_notes);
   tcase_add_test(tc, a_joiner_sees_a_held_frame_within_a_second);
   tcase_add_test(tc, a_viewer_that_leaves_costs_the_others_nothing);
+  tcase_add_test(tc, nothing_of_a_viewer_that_left_remains_though_nobody_reads_the_bus);
   tcase_add_test(tc, an_offer_that_cannot_be_played_is_refused_and_touches_nothing);
   tcase_add_test(tc, an_offer_that_names_sources_is_answered_without_complaint);
   tcase_add_test(tc, the_session_follows_its_viewers);

@@ -436,7 +436,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
 }
 
 // What happens inside one viewer's branch is that viewer's business: it must neither end the
-// pipeline nor change its latency.
+// pipeline nor change its latency, nor fill its bus.
 void handle_message(GstBin* bin, GstMessage* message) {
   GstReactorWebrtcSink* self = GST_REACTOR_WEBRTC_SINK(bin);
   GstObject* source = GST_MESSAGE_SRC(message);
@@ -465,17 +465,17 @@ void handle_message(GstBin* bin, GstMessage* message) {
         gst_message_unref(message);
         return;
       }
-      case GST_MESSAGE_WARNING:
-      case GST_MESSAGE_INFO:
-      case GST_MESSAGE_EOS:
-      case GST_MESSAGE_LATENCY:
-      case GST_MESSAGE_ELEMENT:
-      case GST_MESSAGE_QOS:
-      case GST_MESSAGE_STREAM_START:
+      // What a bin keeps its own books with, and the search for a context.
+      case GST_MESSAGE_ASYNC_START:
+      case GST_MESSAGE_ASYNC_DONE:
+      case GST_MESSAGE_STRUCTURE_CHANGE:
+      case GST_MESSAGE_NEED_CONTEXT:
+      case GST_MESSAGE_HAVE_CONTEXT:
+        break;
+      // Of no use to the application, and each would keep its source alive until somebody reads it.
+      default:
         gst_message_unref(message);
         return;
-      default:
-        break;
     }
   }
   GST_BIN_CLASS(parent_class)->handle_message(bin, message);
