@@ -295,8 +295,7 @@ class Pipeline:
         """Where viewers find the page, or None without a reactorwebrtcsink."""
         if self.sink is None:
             return None
-        url = self.sink.get_property("url") or ""
-        return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        return self.sink.get_property("url") or ""
 
     def stats(self):
         """What the pacer says of itself, as a dict; empty without one."""

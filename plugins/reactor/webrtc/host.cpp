@@ -78,6 +78,7 @@ Host::~Host() {
 
 HttpStart Host::start() {
   HttpStart result;
+  config_.http.interface_addresses = interface_addresses();
   service_->call([&] {
     http_ = std::make_unique<HttpServer>();
     result = http_->start(config_.http, *this);

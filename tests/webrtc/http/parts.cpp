@@ -15,6 +15,7 @@
 #include "http/reactorlocal.h"
 #include "http/router.h"
 #include "http/sdp_text.h"
+#include "http/server.h"
 #include "http/whep.h"
 #include "tests/wire/check.h"
 
@@ -191,6 +192,23 @@ void session_ids_do_not_follow_from_earlier_ones() {
   CHECK(ids.size() == 2 && ids.begin()->find("the-host-s") == std::string::npos);
 }
 
+void the_url_is_one_that_a_person_can_open() {
+  const auto url = [](const char* host, const std::vector<std::string>& addresses) {
+    return page_url(false, host, 8080, addresses);
+  };
+  const std::vector<std::string> both = {"2001:db8::7", "192.0.2.7", "192.0.2.8"};
+  const std::vector<std::string> ipv6 = {"2001:db8::7"};
+  for (const char* all : {"0.0.0.0", "::", "[::]", "0:0:0:0:0:0:0:0"}) {
+    CHECK(url(all, both) == "http://192.0.2.7:8080/");
+    CHECK(url(all, {}) == "http://127.0.0.1:8080/");
+  }
+  CHECK(url("0.0.0.0", ipv6) == "http://127.0.0.1:8080/");
+  CHECK(url("::", ipv6) == "http://[2001:db8::7]:8080/");
+  CHECK(url("127.0.0.1", both) == "http://127.0.0.1:8080/");
+  CHECK(url("::1", both) == "http://[::1]:8080/" && url("[::1]", both) == "http://[::1]:8080/");
+  CHECK(page_url(true, "example.org", 443, both) == "https://example.org:443/");
+}
+
 }  // namespace
 
 int main() {
@@ -204,4 +222,5 @@ int main() {
   responses_are_written_as_http_wants_them();
   ids_are_long_and_differ();
   session_ids_do_not_follow_from_earlier_ones();
+  the_url_is_one_that_a_person_can_open();
 }

@@ -7,6 +7,7 @@ import random
 import re
 import sys
 import time
+import urllib.request
 
 import gi
 gi.require_version('Gst', '1.0')
@@ -36,7 +37,7 @@ class Sink(Fakesink):
         self.pipeline.set_state(Gst.State.NULL)
 
     def read_bus(self):
-        """Messages hold their elements: a bus that nobody reads keeps every viewer that has left."""
+        """No error may be there."""
         bus = self.pipeline.get_bus()
         while message := bus.pop():
             assert message.type != Gst.MessageType.ERROR, message.parse_error()
@@ -220,6 +221,15 @@ def tokens_hold_in_front_of_the_real_sink():
         stats = sink.request('GET', '/stats', {'Authorization': 'Bearer full'}).json
         assert stats['viewers'][0]['role'] == 'view', stats
         assert sink.request('POST', '/stop_session', {'Authorization': 'Bearer view'}).status == 403
+
+
+def the_url_can_be_opened_though_the_sink_listens_on_all_addresses():
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for host in ('0.0.0.0', '::'):
+        with Sink(f'host={host} auth-token=none') as sink:
+            url = sink.pipeline.get_by_name('sink').get_property('url')
+            assert '//0.0.0.0:' not in url and '//[::]:' not in url, url
+            assert direct.open(url, timeout=5).status == 200, url
 
 
 Gst.init(None)

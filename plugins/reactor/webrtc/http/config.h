@@ -38,6 +38,8 @@ struct HttpConfig {
   std::string host =
       "127.0.0.1";  // address to listen on, or a name that resolves to some; "0.0.0.0", "::": all
   unsigned port = 8080;  // 0: any free one
+  // Of this machine, without loopback: one of them stands in the page's URL when `host` is all.
+  std::vector<std::string> interface_addresses;
   // Tokens are compared byte by byte; empty: none set. `auth_token` = "none" says explicitly that
   // an address other than loopback is open to everybody who can reach it.
   std::string auth_token;

@@ -2,11 +2,12 @@
 
 #include "http/server.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "http/access.h"
 #include "http/dispatcher.h"
+#include "http/gio_handles.h"
 #include "http/listener.h"
 #include "http/monitor.h"
 #include "http/pages.h"
@@ -35,6 +36,26 @@ struct HttpServer::State {
   Listener listener;
   std::string url;
 };
+
+std::string page_url(bool tls, std::string_view host, unsigned port,
+                     const std::vector<std::string>& addresses) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  std::string name(host);
+  const ObjectPtr<GInetAddress> literal(g_inet_address_new_from_string(name.c_str()));
+  if (literal && g_inet_address_get_is_any(literal.get())) {
+    // A socket for every IPv6 address takes IPv4, too.
+    const bool both = g_inet_address_get_family(literal.get()) == G_SOCKET_FAMILY_IPV6;
+    const auto is_ipv4 = [](const std::string& a) { return a.find(':') == std::string::npos; };
+    const auto ipv4 = std::find_if(addresses.begin(), addresses.end(), is_ipv4);
+    if (ipv4 != addresses.end())
+      name = *ipv4;
+    else
+      name = both && !addresses.empty() ? addresses.front() : "127.0.0.1";
+  }
+  if (name.find(':') != std::string::npos) name = '[' + name + ']';
+  return (tls ? "https://" : "http://") + name + ':' + std::to_string(port) + '/';
+}
 
 HttpServer::HttpServer() = default;
 
@@ -65,10 +86,8 @@ HttpStart HttpServer::start(const HttpConfig& config, ViewerHost& host) {
                       "view-token restrains nobody as long as auth-token is not set: who comes "
                       "without a token may do everything";
   }
-  const bool bare_ipv6 = config.host.find(':') != std::string::npos && config.host.front() != '[';
-  state->url = (state->listener.tls() ? "https://" : "http://") +
-               (bare_ipv6 ? "[" + config.host + "]" : config.host) + ":" +
-               std::to_string(result.port) + "/";
+  state->url =
+      page_url(state->listener.tls(), config.host, result.port, config.interface_addresses);
   state_ = std::move(state);
   return result;
 }

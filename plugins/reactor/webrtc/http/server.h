@@ -10,6 +10,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "http/config.h"
 #include "signalling.h"
@@ -22,6 +24,11 @@ struct HttpStart {
   std::string error;    // what was wrong and what to do, if not started
   std::string warning;  // started, but the user should know: open to everybody
 };
+
+// What a person can open in a browser who listens on `host`: where that is every address, one of
+// `addresses`, IPv4 first, or loopback without any. "http://127.0.0.1:8080/"; pure.
+std::string page_url(bool tls, std::string_view host, unsigned port,
+                     const std::vector<std::string>& addresses);
 
 class HttpServer {
  public:
@@ -44,7 +51,7 @@ class HttpServer {
   void stop();
 
   bool running() const;
-  // "http://127.0.0.1:8080/", for the log and the bus; empty when not running.
+  // Of the page, for a person to open; empty when not running.
   std::string url() const;
 
  private:
