@@ -24,7 +24,7 @@ constexpr OpName kOps[] = {
 };
 
 // One line of an error message may quote what arrived; not all of it.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMost = 100;  // bytes
   if (text.size() <= kMost) return std::string(text);
   std::size_t end = kMost;
@@ -68,7 +68,7 @@ class Parser {
                                               (least == 0  ? " of 0 or more"
                                                : least > 0 ? " of 1 or more"
                                                            : "") +
-                                              ", got " + quoted(member->text()));
+                                              ", got " + in_quotes(member->text()));
     value = number;
     return true;
   }
@@ -92,7 +92,7 @@ class Parser {
     const auto name = op ? op->string() : std::nullopt;
     if (!name)
       return fail(ModelErrorCode::kOp, "«op» is missing: a string that says what the packet is");
-    packet_.about = quoted(*name);
+    packet_.about = in_quotes(*name);
     const auto found = std::find_if(std::begin(kOps), std::end(kOps),
                                     [&](const OpName& known) { return *name == known.name; });
     if (found == std::end(kOps))
@@ -135,7 +135,7 @@ class Parser {
       return fail(ModelErrorCode::kProtocol,
                   "this source speaks protocol 1, the model speaks " + std::to_string(protocol));
     if (const auto member = object_.member("name"))
-      if (const auto name = member->string()) packet_.name = quoted(*name);
+      if (const auto name = member->string()) packet_.name = in_quotes(*name);
     return true;
   }
 
@@ -157,14 +157,14 @@ class Parser {
     if (!shape || !four(*shape, sizes) || sizes[3] != 3 ||
         std::any_of(sizes, sizes + 3, [](auto size) { return size < 1; }))
       return fail(ModelErrorCode::kShape, "«shape» must be [n, height, width, 3], got " +
-                                              (shape ? quoted(shape->text()) : "none"));
+                                              (shape ? in_quotes(shape->text()) : "none"));
     if (sizes[0] > ModelLimits::kFrames || sizes[1] > ModelLimits::kHeight ||
         sizes[2] > ModelLimits::kWidth)
       return fail(ModelErrorCode::kLimit, "a block has at most " +
                                               std::to_string(ModelLimits::kFrames) + " frames of " +
                                               std::to_string(ModelLimits::kWidth) + " x " +
                                               std::to_string(ModelLimits::kHeight) +
-                                              " pixels, got " + quoted(shape->text()));
+                                              " pixels, got " + in_quotes(shape->text()));
     packet_.frames = sizes[0], packet_.height = sizes[1], packet_.width = sizes[2];
     const auto strides = object_.member("strides");
     if (!strides || strides->kind() == JsonKind::kNull) {
@@ -176,7 +176,7 @@ class Parser {
       return fail(ModelErrorCode::kStrides,
                   "«strides» must be four whole numbers, bytes of the axes [n, height, width, 3], "
                   "got " +
-                      quoted(strides->text()));
+                      in_quotes(strides->text()));
     }
     std::optional<std::int64_t> offset;
     if (!optional_whole("offset", offset, 0, kMaxWhole) ||
@@ -188,7 +188,7 @@ class Parser {
     if (format && format->kind() != JsonKind::kNull && format->string() != "RGB")
       return fail(ModelErrorCode::kField,
                   "«format» can only be \"RGB\" (the order of the channel axis), got " +
-                      quoted(format->text()));
+                      in_quotes(format->text()));
     return meta();
   }
 
@@ -207,7 +207,7 @@ class Parser {
     if (static_cast<std::int64_t>(packet_.meta.size()) != packet_.frames)
       return fail(ModelErrorCode::kField,
                   "«meta» must be a list of " + std::to_string(packet_.frames) +
-                      " values, one a frame, null for none, got " + quoted(member->text()));
+                      " values, one a frame, null for none, got " + in_quotes(member->text()));
     return true;
   }
 

@@ -548,7 +548,7 @@ GST_START_TEST(the_limit_is_of_the_value) {
 GST_END_TEST
 
 GST_START_TEST(what_we_send_is_json_whatever_it_quotes) {
-  expect_text(quoted("a\"b\\\n\x01"), "\"a\\\"b\\\\\\u000a\\u0001\"");
+  expect_text(json_quoted("a\"b\\\n\x01"), "\"a\\\"b\\\\\\u000a\\u0001\"");
   expect_text(accepted_message(4, "\"r\""),
               "{\"scope\":\"runtime\",\"data\":{\"type\":\"accepted\",\"data\":{"
               "\"command\":4,\"ref\":\"r\"}}}");

@@ -116,7 +116,7 @@ ControlMessage parse_control(std::string_view text) {
   return message;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   g_autofree gchar* valid = g_utf8_make_valid(text.data(), static_cast<gssize>(text.size()));
   std::string out = "\"";
   for (const char* p = valid; *p; p++) {
@@ -146,7 +146,7 @@ std::string runtime_message(std::string_view type, std::string_view data) {
 
 std::string error_message(const Refusal& refusal, std::string_view ref) {
   std::string data =
-      "{\"code\":" + quoted(refusal.code) + ",\"message\":" + quoted(refusal.message);
+      "{\"code\":" + json_quoted(refusal.code) + ",\"message\":" + json_quoted(refusal.message);
   if (!ref.empty()) data += ",\"ref\":" + std::string(ref);
   return runtime_message("error", data + "}");
 }

@@ -46,7 +46,7 @@ struct ControlMessage {
 // Empty for what is not understood.
 ControlMessage parse_control(std::string_view text);
 
-std::string quoted(std::string_view text);  // quoted and escaped; broken UTF-8 is replaced
+std::string json_quoted(std::string_view text);  // quoted and escaped; broken UTF-8 is replaced
 
 std::string application_message(std::string_view json);
 // {"scope":"runtime","data":{"type":type,"data":data}}

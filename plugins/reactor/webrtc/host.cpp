@@ -220,7 +220,7 @@ void Host::take_answer(std::string_view data) {
   const std::string code = json_text(data, "code");
   if (code.empty()) return;
   std::string out =
-      "{\"code\":" + quoted(code) + ",\"message\":" + quoted(json_text(data, "message"));
+      "{\"code\":" + json_quoted(code) + ",\"message\":" + json_quoted(json_text(data, "message"));
   for (const char* key : {"command", "field"})
     if (const auto value = json_member(data, key))
       out += std::string(",\"") + key + "\":" + std::string(*value);
@@ -664,8 +664,8 @@ void Host::session_ended(const std::string& id, const std::string& reason, bool 
     if (viewer->connected)
       push_upstream(gst_reactor_event_new_viewer(viewer_id.c_str(), FALSE), G_MAXSIZE);
     const SharedText over = shared(runtime_message(
-        "state", "{\"state\":\"over\",\"reason\":" + quoted(reason) + ",\"session\":" + quoted(id) +
-                     ",\"viewer\":" + quoted(viewer_id) +
+        "state", "{\"state\":\"over\",\"reason\":" + json_quoted(reason) +
+                     ",\"session\":" + json_quoted(id) + ",\"viewer\":" + json_quoted(viewer_id) +
                      ",\"role\":" + (viewer->role == Role::kFull ? "\"full\"" : "\"view\"") + "}"));
     for (Link* link : {&viewer->current, &viewer->next}) {
       if (link->done)
@@ -713,9 +713,10 @@ std::string Host::state_message(const Viewer& viewer) const {
     state = !any_frame_ ? "warming-up" : monitoring_ ? "running" : "paused";
   }
   return runtime_message(
-      "state", "{\"state\":" + quoted(state) +
-                   ",\"reason\":" + (reason.empty() ? std::string("null") : quoted(reason)) +
-                   ",\"session\":" + quoted(session_.id()) + ",\"viewer\":" + quoted(viewer.id) +
+      "state", "{\"state\":" + json_quoted(state) +
+                   ",\"reason\":" + (reason.empty() ? std::string("null") : json_quoted(reason)) +
+                   ",\"session\":" + json_quoted(session_.id()) +
+                   ",\"viewer\":" + json_quoted(viewer.id) +
                    ",\"role\":" + (viewer.role == Role::kFull ? "\"full\"" : "\"view\"") + "}");
 }
 

@@ -26,10 +26,12 @@ std::string number(double value) {
 class Object {
  public:
   Object& raw(std::string_view key, std::string_view json) {
-    text_ += (text_.size() > 1 ? "," : "") + quoted(key) + ":" + std::string(json);
+    text_ += (text_.size() > 1 ? "," : "") + json_quoted(key) + ":" + std::string(json);
     return *this;
   }
-  Object& text(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
+  Object& text(std::string_view key, std::string_view value) {
+    return raw(key, json_quoted(value));
+  }
   Object& num(std::string_view key, double value) { return raw(key, number(value)); }
   Object& num(std::string_view key, std::uint64_t value) { return raw(key, std::to_string(value)); }
   Object& flag(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
@@ -53,7 +55,7 @@ std::string structure_json(const GstStructure* structure) {
 std::string value_json(const GValue* value) {
   if (G_VALUE_HOLDS_BOOLEAN(value)) return g_value_get_boolean(value) ? "true" : "false";
   if (G_VALUE_HOLDS_STRING(value))
-    return g_value_get_string(value) ? quoted(g_value_get_string(value)) : "null";
+    return g_value_get_string(value) ? json_quoted(g_value_get_string(value)) : "null";
   if (GST_VALUE_HOLDS_STRUCTURE(value)) return structure_json(gst_value_get_structure(value));
   if (G_VALUE_HOLDS_UINT64(value)) {
     const guint64 v = g_value_get_uint64(value);
@@ -69,7 +71,7 @@ std::string value_json(const GValue* value) {
     return text;
   }
   g_autofree gchar* text = gst_value_serialize(value);
-  return text ? quoted(text) : "null";
+  return text ? json_quoted(text) : "null";
 }
 
 std::string viewer_json(const ViewerSnapshot& v) {
@@ -174,7 +176,7 @@ std::string to_json(const Snapshot& s) {
   const Sums sums(s);
   Object session;
   session.text("state", s.session_state)
-      .raw("id", s.session_id.empty() ? "null" : quoted(s.session_id))
+      .raw("id", s.session_id.empty() ? "null" : json_quoted(s.session_id))
       .num("age_seconds", s.session_age)
       .num("count", s.sessions);
   std::string viewers = "[";
@@ -191,7 +193,7 @@ std::string to_json(const Snapshot& s) {
   }
   Object encoder;
   encoder.text("codec", s.codec)
-      .raw("element", s.encoder.element.empty() ? "null" : quoted(s.encoder.element))
+      .raw("element", s.encoder.element.empty() ? "null" : json_quoted(s.encoder.element))
       .num("width", static_cast<std::uint64_t>(s.encoder.width))
       .num("height", static_cast<std::uint64_t>(s.encoder.height))
       .num("frames", s.encoder.frames)
