@@ -524,6 +524,42 @@ GST_START_TEST(a_handler_and_the_application_may_stop_at_the_same_time) {
 }
 GST_END_TEST
 
+// A handler that takes its time until it is told to return.
+struct Slow {
+  std::atomic<bool> begun{false};
+  std::atomic<bool> release{false};
+};
+
+static void wait_released(gpointer data) {
+  auto* slow = static_cast<Slow*>(data);
+  slow->begun = true;
+  for (int i = 0; i < 1000 && !slow->release; i++) g_usleep(10'000);
+}
+
+GST_START_TEST(a_slow_handler_keeps_no_held_picture_from_a_joiner) {
+  SinkFixture sink("reactorsrc name=src ! reactorpace hold-framerate=0/1");
+  g_autoptr(GstElement) source = sink.element("src");
+  Slow slow;
+  g_signal_connect_swapped(source, "command", G_CALLBACK(wait_released), &slow);
+  TestViewer first(sink.port());
+  fail_unless(first.connect() && first.wait_open() && sink.wait_upstream("joined"));
+  // Noise: GStreamer's receivers say nothing of a source before its second packet.
+  std::vector<guint8> block(4 * 240 * 320 * 3);
+  for (guint8& value : block) value = static_cast<guint8>(g_random_int_range(0, 40));
+  fail_unless(gst_reactor_src_emit_block_copy(GST_REACTOR_SRC(source), block.data(), block.size(),
+                                              4, 240, 320, nullptr));
+  fail_unless(first.wait_pictures(4));
+  first.send("{\"scope\":\"application\",\"data\":{\"type\":\"think\"}}");
+  fail_unless(sink.wait_until([&] { return slow.begun.load(); }));
+  g_usleep(500'000);
+  TestViewer second(sink.port());
+  fail_unless(second.connect() && second.wait_connected());
+  const bool seen = second.wait_pictures(1, 2);
+  slow.release = true;
+  fail_unless(seen, "no picture while a handler runs");
+}
+GST_END_TEST
+
 static int be_victim(unsigned port) {
   gst_init(nullptr, nullptr);
   TestViewer::Options options;
@@ -558,5 +594,6 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_command_may_stop_the_pipeline);
   tcase_add_test(tc, the_end_of_the_session_may_stop_the_pipeline);
   tcase_add_test(tc, a_handler_and_the_application_may_stop_at_the_same_time);
+  tcase_add_test(tc, a_slow_handler_keeps_no_held_picture_from_a_joiner);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

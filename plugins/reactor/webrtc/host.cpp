@@ -64,7 +64,8 @@ Host::Host(GstElement* sink, GstPad* sinkpad, Branch& branch, HostConfig config)
       config_(std::move(config)),
       service_(std::make_shared<Service>()),
       reaper_(std::make_shared<Worker>("reactor-reaper", kReaperPatience)),
-      upstream_(std::make_shared<Worker>("reactor-events")),
+      upstream_(std::make_unique<Worker>("reactor-events")),
+      keys_(std::make_unique<Worker>("reactor-keys")),
       session_(config_.session_grace, random_id,
                {[this](const std::string& id) { session_started(id); },
                 [this](const std::string& id, const std::string& reason, bool started) {
@@ -121,6 +122,7 @@ void Host::stop() {
   });
   if (service_->post([] {})) set_running(false);
   service_->stop();
+  keys_->stop();
   upstream_->stop();
   reaper_->stop();
 }
@@ -446,7 +448,7 @@ void Host::peer_connected(const std::string& id, std::uint64_t serial) {
   update_wanted();
   session_.viewer_connected(monotonic());
   arm_session_timer();
-  push_upstream(gst_reactor_event_new_viewer(id.c_str(), TRUE), G_MAXSIZE);
+  push_upstream(*upstream_, gst_reactor_event_new_viewer(id.c_str(), TRUE), G_MAXSIZE);
 }
 
 void Host::peer_lost(const std::string& id, std::uint64_t serial, const std::string& reason) {
@@ -505,7 +507,7 @@ void Host::drop(const std::string& id, const std::string& reason) {
   for (Link* link : {&viewer->current, &viewer->next}) dismiss(*link, {503, "gone", reason});
   update_wanted();
   if (!viewer->connected) return;
-  push_upstream(gst_reactor_event_new_viewer(viewer->id.c_str(), FALSE), G_MAXSIZE);
+  push_upstream(*upstream_, gst_reactor_event_new_viewer(viewer->id.c_str(), FALSE), G_MAXSIZE);
   session_.viewer_gone(monotonic());
   arm_session_timer();
 }
@@ -589,7 +591,7 @@ std::optional<Refusal> Host::take_command(Viewer* viewer, std::string_view id, R
   number = next_command_;
   GstEvent* event = gst_reactor_event_new_command(
       json.c_str(), id.empty() ? nullptr : std::string(id).c_str(), number);
-  if (!push_upstream(event, kMaxUpstream))
+  if (!push_upstream(*upstream_, event, kMaxUpstream))
     return refuse({429, "busy", "the model does not take commands as fast as they come"});
   next_command_++;
   totals_.commands++;
@@ -643,7 +645,8 @@ void Host::session_started(const std::string& id) {
   GST_INFO_OBJECT(sink_, "session %s begins", id.c_str());
   any_frame_ = false;
   frame_seen_ = false;
-  push_upstream(gst_reactor_event_new_session(GST_REACTOR_SESSION_STARTED, id.c_str(), nullptr),
+  push_upstream(*upstream_,
+                gst_reactor_event_new_session(GST_REACTOR_SESSION_STARTED, id.c_str(), nullptr),
                 G_MAXSIZE);
   state_changed();
 }
@@ -654,6 +657,7 @@ void Host::session_ended(const std::string& id, const std::string& reason, bool 
   branch_.set_session_start(running_time());
   if (started)
     push_upstream(
+        *upstream_,
         gst_reactor_event_new_session(GST_REACTOR_SESSION_ENDED, id.c_str(), reason.c_str()),
         G_MAXSIZE);
   auto leaving = std::exchange(viewers_, {});
@@ -662,7 +666,7 @@ void Host::session_ended(const std::string& id, const std::string& reason, bool 
         {viewer->id, viewer->protocol, "the session is over: " + reason, g_get_monotonic_time()});
     if (departures_.size() > kDepartures) departures_.pop_back();
     if (viewer->connected)
-      push_upstream(gst_reactor_event_new_viewer(viewer_id.c_str(), FALSE), G_MAXSIZE);
+      push_upstream(*upstream_, gst_reactor_event_new_viewer(viewer_id.c_str(), FALSE), G_MAXSIZE);
     const SharedText over = shared(runtime_message(
         "state", "{\"state\":\"over\",\"reason\":" + json_quoted(reason) +
                      ",\"session\":" + json_quoted(id) + ",\"viewer\":" + json_quoted(viewer_id) +
@@ -755,15 +759,16 @@ void Host::want_key() {
 void Host::request_key() {
   branch_.request_key_frame();
   // Upstream too: a pacer that holds a frame shows it again, an encoder upstream hears of it.
-  push_upstream(gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0),
-                kMaxUpstream);
+  // One that waits is as good as two.
+  push_upstream(*keys_, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0),
+                1);
 }
 
-bool Host::push_upstream(GstEvent* event, std::size_t limit) {
+bool Host::push_upstream(Worker& worker, GstEvent* event, std::size_t limit) {
   // Both are the task's own: a handler upstream may stop this host.
   std::shared_ptr<GstEvent> held(event, gst_event_unref);
   std::shared_ptr<GstPad> pad(static_cast<GstPad*>(gst_object_ref(sinkpad_)), gst_object_unref);
-  return upstream_->post_bounded(
+  return worker.post_bounded(
       [held = std::move(held), pad = std::move(pad)] {
         gst_pad_push_event(pad.get(), gst_event_ref(held.get()));
       },

@@ -136,7 +136,8 @@ class Host final : public ViewerHost {
   void want_key();
   void request_key();
   void update_wanted();
-  bool push_upstream(GstEvent* event, std::size_t limit);  // takes the event
+  // Takes the event. False when as many as `limit` wait already.
+  bool push_upstream(Worker& worker, GstEvent* event, std::size_t limit);
   void send_all(SharedText text);
   void take_runtime(std::string_view json);
   void take_answer(std::string_view data);
@@ -152,7 +153,8 @@ class Host final : public ViewerHost {
   HostConfig config_;
   std::shared_ptr<Service> service_;
   std::shared_ptr<Worker> reaper_;    // sets leaving webrtcbins to NULL
-  std::shared_ptr<Worker> upstream_;  // sends events upstream
+  std::unique_ptr<Worker> upstream_;  // sends events upstream, where handlers may take their time
+  std::unique_ptr<Worker> keys_;      // asks upstream for key frames, which waits for no handler
 
   // Service thread only.
   std::unique_ptr<HttpServer> http_;
