@@ -537,9 +537,9 @@ static void wait_released(gpointer data) {
 }
 
 GST_START_TEST(a_slow_handler_keeps_no_held_picture_from_a_joiner) {
+  Slow slow;
   SinkFixture sink("reactorsrc name=src ! reactorpace hold-framerate=0/1");
   g_autoptr(GstElement) source = sink.element("src");
-  Slow slow;
   g_signal_connect_swapped(source, "command", G_CALLBACK(wait_released), &slow);
   TestViewer first(sink.port());
   fail_unless(first.connect() && first.wait_open() && sink.wait_upstream("joined"));
@@ -557,6 +557,30 @@ GST_START_TEST(a_slow_handler_keeps_no_held_picture_from_a_joiner) {
   const bool seen = second.wait_pictures(1, 2);
   slow.release = true;
   fail_unless(seen, "no picture while a handler runs");
+}
+GST_END_TEST
+
+GST_START_TEST(branches_that_wait_to_be_taken_down_are_bounded) {
+  Slow slow;
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
+                   "max-viewers=2");
+  TestViewer viewer(sink.port());
+  const std::string offer = viewer.offer();
+  viewer.close();
+  // Holds up the thread that takes branches down.
+  g_signal_connect_swapped(sink.sink(), "element-removed", G_CALLBACK(wait_released), &slow);
+  const auto come_and_go = [&] {
+    const auto reply = http(sink.port(), "POST", "/whep", offer, "application/sdp");
+    if (reply.status == 201) http(sink.port(), "DELETE", "/" + reply.header("Location"));
+    return reply.status;
+  };
+  int status = 0;
+  int admitted = 0;
+  while (admitted < 40 && (status = come_and_go()) == 201) admitted++;
+  fail_unless_equals_int(status, 503);
+  fail_unless(admitted > 2, "%d", admitted);
+  slow.release = true;
+  fail_unless(sink.wait_until([&] { return come_and_go() == 201; }));
 }
 GST_END_TEST
 
@@ -595,5 +619,6 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, the_end_of_the_session_may_stop_the_pipeline);
   tcase_add_test(tc, a_handler_and_the_application_may_stop_at_the_same_time);
   tcase_add_test(tc, a_slow_handler_keeps_no_held_picture_from_a_joiner);
+  tcase_add_test(tc, branches_that_wait_to_be_taken_down_are_bounded);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

@@ -21,7 +21,9 @@ namespace {
 
 constexpr std::size_t kMaxUpstream = 1024;       // events waiting for handlers upstream
 constexpr std::size_t kMaxModelMessages = 4096;  // on their way to the service thread
-constexpr std::size_t kDepartures = 32;          // remembered for /stats
+// Beyond max-viewers: pages that are loaded again, and second offers.
+constexpr std::size_t kLeavingSlack = 16;
+constexpr std::size_t kDepartures = 32;  // remembered for /stats
 // Nothing of an application's runs in the reaper, so it comes to an end; longer than a warm-up.
 constexpr std::chrono::seconds kReaperPatience{10};
 // How long the message that the session is over has before the data channel is closed, and the
@@ -281,6 +283,14 @@ std::optional<Refusal> Host::prepare(const Offer& offer, Link& link, Peer::Setup
   if (!running_)
     return Refusal{503, "not-running", "the pipeline is not running: try again in a moment"};
   if (ended_) return Refusal{503, "ended", "the stream has ended"};
+  std::size_t leaving = closing_.size();
+  {
+    std::lock_guard lock(leaving_mutex_);
+    leaving += leaving_;
+  }
+  // Until it is taken down, a branch costs what a viewer's costs.
+  if (leaving >= config_.http.max_viewers + kLeavingSlack)
+    return Refusal{503, "busy", "too many viewers are leaving: try again in a moment"};
   setup.addresses = gathering_addresses(offer.local_address, interface_addresses());
   link.filter = std::make_unique<CandidateFilter>(setup.addresses, offer.remote_address);
   auto checked = check_offer(offer.sdp, branch_.codec(), *link.filter);
