@@ -584,6 +584,22 @@ GST_START_TEST(branches_that_wait_to_be_taken_down_are_bounded) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_viewer_with_too_many_data_channels_is_removed) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_open());
+  viewer.open_channels(8);
+  sink.send_message("{\"few\":1}");
+  fail_unless(!viewer.wait_message("few").empty());
+  fail_unless_equals_int(static_cast<int>(sink.viewer_count()), 1);
+  viewer.open_channels(40);
+  fail_unless(sink.wait_until([&] { return sink.viewer_count() == 0; }));
+  const auto reply = http(sink.port(), "GET", "/stats");
+  fail_unless(reply.body.find("more than 16 data channels") != std::string::npos, "%s",
+              reply.body.c_str());
+}
+GST_END_TEST
+
 static int be_victim(unsigned port) {
   gst_init(nullptr, nullptr);
   TestViewer::Options options;
@@ -620,5 +636,6 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_handler_and_the_application_may_stop_at_the_same_time);
   tcase_add_test(tc, a_slow_handler_keeps_no_held_picture_from_a_joiner);
   tcase_add_test(tc, branches_that_wait_to_be_taken_down_are_bounded);
+  tcase_add_test(tc, a_viewer_with_too_many_data_channels_is_removed);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

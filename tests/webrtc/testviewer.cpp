@@ -250,6 +250,13 @@ void TestViewer::send(const std::string& text) {
   gst_webrtc_data_channel_send_string_full(channel_, text.c_str(), nullptr);
 }
 
+void TestViewer::open_channels(unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    g_autoptr(GstWebRTCDataChannel) channel = nullptr;
+    g_signal_emit_by_name(webrtc_, "create-data-channel", "more", nullptr, &channel);
+  }
+}
+
 std::vector<Picture> TestViewer::pictures() {
   std::lock_guard lock(mutex_);
   return pictures_;

@@ -82,6 +82,7 @@ class TestViewer {
   std::size_t count_messages(const std::string& text);  // that contain it
   bool wait_until(const std::function<bool()>& condition, double seconds);
   void send(const std::string& text);
+  void open_channels(unsigned count);  // beside the one that is there
 
   std::vector<Picture> pictures();
   std::vector<Encoded> encoded();

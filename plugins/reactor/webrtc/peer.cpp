@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kGatherTimeout{2'000};  // host candidates take 1 ms
 
+// Data channels a viewer may open: each costs webrtcbin two threads, and two of them have a use.
+constexpr unsigned kMaxChannels = 16;
+
 constexpr const char* kMaxMessageSize = "131072";  // bytes; twice a value's limit
 
 const char* enum_nick(GObject* object, const char* property) {
@@ -66,6 +69,7 @@ struct Peer::Shared {
   Channel* control = nullptr;
   std::mutex mutex;  // keeps channel and control while a callback attaches one
   std::atomic<std::int64_t> last_heard{0};  // monotonic, us
+  std::atomic<unsigned> channels{0};        // that the viewer has opened
   // Of the frame that the payloader works on; its streaming thread only.
   std::optional<FrameNote> note;
   std::uint64_t last_block = G_MAXUINT64;
@@ -303,6 +307,10 @@ void Peer::on_rtcp(GstElement*, guint, guint, gpointer data) {
 
 void Peer::on_data_channel(GstElement*, GstWebRTCDataChannel* channel, gpointer data) {
   const Ref& ref = *static_cast<Ref*>(data);
+  if (ref->channels++ == kMaxChannels)
+    ref->post(ref, [](Peer& peer) {
+      peer.lose("the viewer opened more than " + std::to_string(kMaxChannels) + " data channels");
+    });
   g_autofree gchar* label = nullptr;
   g_object_get(channel, "label", &label, nullptr);
   std::lock_guard lock(ref->mutex);
