@@ -366,12 +366,15 @@ void Host::connect(Viewer& viewer, Link& link, Peer::Setup setup, OfferDone done
 
 Peer::Events Host::events_for(const std::string& viewer, std::uint64_t serial) {
   Peer::Events events;
+  // A peer is never destroyed inside its own callback, and who waited for the answer may not want
+  // it any more.
   events.answered = [this, viewer, serial](std::string sdp) {
-    Link* link = link_of(viewer, serial);
-    if (link && link->done)
-      std::exchange(link->done, nullptr)({Answer{viewer, std::move(sdp)}, {}});
+    service_->post([this, viewer, serial, sdp = std::move(sdp)]() mutable {
+      Link* link = link_of(viewer, serial);
+      if (link && link->done)
+        std::exchange(link->done, nullptr)({Answer{viewer, std::move(sdp)}, {}});
+    });
   };
-  // A peer is never destroyed inside its own callback.
   events.refused = [this, viewer, serial](Refusal refusal) {
     service_->post([this, viewer, serial, refusal = std::move(refusal)] {
       Viewer* owner = nullptr;
