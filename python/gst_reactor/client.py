@@ -607,7 +607,7 @@ class Context:
         now = time.monotonic()
         with self._changed:
             since = self._generating_since
-            compute = None if since is None or not self._monitoring else int((now - since) * 1e9)
+            compute = None if since is None or not self._monitoring else max(int((now - since) * 1e9), 0)
             alive = self._alive()
         if not alive:
             self._refuse_after_end()
@@ -1212,7 +1212,11 @@ class SocketContext(Context):
         if min(n, h, w) < 1:
             raise ValueError(f"alloc_block: ({n}, {h}, {w}) has no pixels")
         with contextlib.suppress(ReactorError):
+            began = time.monotonic()
             got = self._take(n * h * w * 3)
+            with self._changed:
+                if self._generating_since is not None:  # waiting is not generating: the pacer plans with the latter
+                    self._generating_since += time.monotonic() - began
             if got is not None:
                 pool, slot = got
                 strides = (h * w * 3, w, 1, h * w) if planar else (h * w * 3, w * 3, 3, 1)

@@ -257,6 +257,22 @@ class Emitting(ClientCase):
         self.assertEqual([packet["enabled"] for packet in source.ops("monitoring")], [False, True])
 
 
+    def test_compute_time_excludes_the_wait_for_a_slot(self):
+        source, context = self.both(slots=1, release=False)
+        self.assertTrue(context.emit_block(context.alloc_block(1, 3, 4)))
+        source.wait(lambda: source.blocks)
+        packet = source.blocks[0][0]
+        timer = threading.Timer(0.6, source.give_back, (packet["pool"], packet["slot"]))
+        timer.start()
+        block = context.alloc_block(1, 3, 4)
+        timer.join()
+        time.sleep(0.05)
+        self.assertTrue(context.emit_block(block))
+        source.wait(lambda: len(source.blocks) == 2)
+        self.assertGreater(source.blocks[1][0]["compute_ns"], 45e6)
+        self.assertLess(source.blocks[1][0]["compute_ns"], 0.5e9)
+
+
 class Slots(ClientCase):
     def test_emit_waits_for_a_slot_and_goes_on_with_a_release(self):
         source, context = self.both(slots=2, release=False)
