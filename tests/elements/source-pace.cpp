@@ -62,6 +62,18 @@ struct Paced {
   }
 };
 
+// A path for a model socket, in a directory of its own.
+struct Path {
+  std::string directory, path;
+
+  Path() {
+    char name[] = "/tmp/reactor-XXXXXX";
+    directory = mkdtemp(name);
+    path = directory + "/model";
+  }
+  ~Path() { rmdir(directory.c_str()); }
+};
+
 gboolean emit(GstReactorSrc* src, guint frames, GError** error = nullptr) {
   const std::vector<guint8> data(frames * kFrame, 100);
   return gst_reactor_src_emit_block_copy(src, data.data(), data.size(), frames, kHeight, kWidth,
@@ -158,30 +170,107 @@ GST_START_TEST(a_full_pacer_does_not_hold_up_the_end) {
 GST_END_TEST;
 
 GST_START_TEST(a_one_slot_pool_keeps_going_and_shown_tells_of_each_block) {
-  char dir[] = "/tmp/reactor-XXXXXX";
-  const std::string path = std::string(mkdtemp(dir)) + "/model";
-  {
-    Paced p("max-fps=240", "socket-path=" + path);
-    raw_model::Model model(path);
-    fail_unless(model.hello());
-    fail_unless(model.pool(1, 12 * kFrame, 1));
-    for (int block = 0; block < 8; block++) {
-      fail_unless(model.block(1, 0, "[12,8,16,3]"));
-      fail_unless(model.receive_op("release", 8000) == R"({"op":"release","pool":1,"slot":0})");
-    }
-    // Between the releases came what was shown: ask for the rest.
+  const Path at;
+  Paced p("max-fps=240", "socket-path=" + at.path);
+  raw_model::Model model(at.path);
+  fail_unless(model.hello());
+  fail_unless(model.pool(1, 12 * kFrame, 1));
+  for (int block = 0; block < 8; block++) {
     fail_unless(model.block(1, 0, "[12,8,16,3]"));
-    const std::string shown = model.receive_op("shown");
-    fail_unless(shown.find("\"dropped\":0") != std::string::npos, "%s", shown.c_str());
-    fail_unless(eventually([&] { return p.shown().size() >= 9 * 12; }));
-    // The pacer's own figures, once a second.
-    fail_unless(eventually([&] {
-      const std::string stats = model.receive_op("stats");
-      return stats.find("\"fps\":") != std::string::npos &&
-             stats.find("\"fps\":0.000") == std::string::npos;
-    }));
+    fail_unless(model.receive_op("release", 8000) == R"({"op":"release","pool":1,"slot":0})");
   }
-  rmdir(dir);
+  // Between the releases came what was shown: ask for the rest.
+  fail_unless(model.block(1, 0, "[12,8,16,3]"));
+  const std::string shown = model.receive_op("shown");
+  fail_unless(shown.find("\"dropped\":0") != std::string::npos, "%s", shown.c_str());
+  fail_unless(eventually([&] { return p.shown().size() >= 9 * 12; }));
+  // The pacer's own figures, once a second.
+  fail_unless(eventually([&] {
+    const std::string stats = model.receive_op("stats");
+    return stats.find("\"fps\":") != std::string::npos &&
+           stats.find("\"fps\":0.000") == std::string::npos;
+  }));
+}
+GST_END_TEST;
+
+GST_START_TEST(a_model_that_never_waits_is_refused_slots_and_loses_nothing_else) {
+  constexpr int kSent = 300;
+  const Path at;
+  Paced p("max-fps=240", "socket-path=" + at.path);
+  raw_model::Model model(at.path);
+  fail_unless(model.hello());
+  fail_unless(model.pool(1, 4 * kFrame, 2));
+  for (int i = 0; i < kSent; i++) {
+    fail_unless(model.block(1, i % 2, "[4,8,16,3]"));
+    std::this_thread::sleep_for(1ms);
+  }
+  int refused = 0, released = 0;
+  while (refused + released < kSent) {
+    const std::string packet = model.receive();
+    fail_if(packet.empty() || packet == "timeout");
+    if (packet.find(R"({"op":"release")") == 0) released++;
+    if (packet.find(R"({"op":"error")") == 0) {
+      fail_unless(packet.find(R"("code":"slot")") != std::string::npos, "%s", packet.c_str());
+      refused++;
+    }
+  }
+  fail_unless(refused > 0 && released > 2, "%d and %d", refused, released);
+  const auto frames = static_cast<std::size_t>(released) * 4;
+  fail_unless(eventually([&] { return p.shown().size() >= frames; }));
+  const auto shown = p.shown();
+  fail_unless_equals_int(shown.size(), frames);
+  for (std::size_t i = 0; i < frames; i++) {
+    fail_unless_equals_uint64(shown[i].block, i / 4);
+    fail_unless_equals_int(shown[i].index, i % 4);
+  }
+}
+GST_END_TEST;
+
+// Ten times as fast as max-fps, and as fast as the socket: whoever has to wait or to drop, each
+// slot comes back and each frame is accounted for.
+GST_START_TEST(a_model_far_faster_than_max_fps_never_stalls) {
+  constexpr int kBlocks = 24, kFrames = 12, kSlots = 4;
+  constexpr double kMaxFps = 240;
+  for (const auto period : {std::chrono::microseconds(5000), std::chrono::microseconds(0)}) {
+    for (const char* source : {"wait", "drop-oldest", "drop-newest"}) {
+      for (const char* pacer : {"wait", "drop-oldest"}) {
+        const Path at;
+        Paced p("max-fps=240 overflow=" + std::string(pacer),
+                "socket-path=" + at.path + " overflow=" + source);
+        raw_model::Model model(at.path);
+        fail_unless(model.hello());
+        fail_unless(model.pool(1, kFrames * kFrame, kSlots));
+        bool lent[kSlots] = {};
+        int told = 0, dropped = 0;
+        const auto collect = [&] {
+          const std::string packet = model.receive(10000);
+          fail_if(packet.empty() || packet == "timeout" || packet.find("\"error\"") != packet.npos,
+                  "%s, %s: %s", source, pacer, packet.c_str());
+          int slot = 0;
+          if (sscanf(packet.c_str(), R"({"op":"release","pool":1,"slot":%d})", &slot) == 1)
+            lent[slot] = false;
+          if (packet.find(R"({"op":"shown")") != 0) return;
+          told++;
+          dropped += atoi(packet.c_str() + packet.find("\"dropped\":") + strlen("\"dropped\":"));
+        };
+        const auto begin = Clock::now();
+        for (int block = 0; block < kBlocks; block++) {
+          while (lent[block % kSlots]) collect();
+          fail_unless(model.block(1, block % kSlots, "[12,8,16,3]"));
+          lent[block % kSlots] = true;
+          std::this_thread::sleep_for(period);
+        }
+        while (told < kBlocks || std::count(lent, lent + kSlots, true)) collect();
+        const std::size_t shown = static_cast<std::size_t>(kBlocks * kFrames - dropped);
+        const double took = seconds_since(begin);
+        fail_unless(eventually([&] { return p.shown().size() >= shown; }));
+        fail_unless_equals_int(p.shown().size(), shown);
+        fail_unless(took > 0.9 * (static_cast<double>(shown) - 1) / kMaxFps, "%zu frames in %.2f s",
+                    shown, took);
+        if (!strcmp(source, "wait") && !strcmp(pacer, "wait")) fail_unless_equals_int(dropped, 0);
+      }
+    }
+  }
 }
 GST_END_TEST;
 
@@ -195,6 +284,8 @@ static Suite* source_pace_suite() {
   tcase_add_test(tc, nothing_old_is_shown_after_a_flush_however_often);
   tcase_add_test(tc, a_full_pacer_does_not_hold_up_the_end);
   tcase_add_test(tc, a_one_slot_pool_keeps_going_and_shown_tells_of_each_block);
+  tcase_add_test(tc, a_model_that_never_waits_is_refused_slots_and_loses_nothing_else);
+  tcase_add_test(tc, a_model_far_faster_than_max_fps_never_stalls);
   return suite;
 }
 
