@@ -405,6 +405,94 @@ GST_START_TEST(the_reader_never_blocks_and_flush_overtakes_waiting_blocks) {
 }
 GST_END_TEST;
 
+// What is on the screen behind a pacer.
+struct Screen {
+  std::mutex mutex;
+  bool black = true;        // now, or since the last picture
+  guint epoch = 0;          // of the last picture
+  int pictures = 0;         // frames that are none
+  int blacks = 0;           // times it turned black
+  bool always_cut = true;   // it was black between the pictures of two epochs
+  bool ever_older = false;  // a picture was of an older epoch than one before it
+
+  static GstPadProbeReturn on_buffer(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
+    auto* const self = static_cast<Screen*>(user_data);
+    const auto* const meta = gst_buffer_get_reactor_frame_meta(GST_PAD_PROBE_INFO_BUFFER(info));
+    const std::lock_guard lock(self->mutex);
+    if (meta->flags & GST_REACTOR_FRAME_BLACK) {
+      if (!self->black) self->blacks++;
+      self->black = true;
+      return GST_PAD_PROBE_OK;
+    }
+    if (self->pictures++) {
+      if (meta->epoch != self->epoch && !self->black) self->always_cut = false;
+      if (meta->epoch < self->epoch) self->ever_older = true;
+    }
+    self->epoch = meta->epoch;
+    self->black = false;
+    return GST_PAD_PROBE_OK;
+  }
+};
+
+GST_START_TEST(five_hundred_flushes_leave_nothing_behind) {
+  constexpr int kRounds = 500, kSlots = 4;
+  Screen screen;
+  Served p("reactorpace max-fps=240", true,
+           "fakesink name=sink sync=false enable-last-sample=false");
+  g_autoptr(GstPad) pad = gst_element_get_static_pad(p.sink, "sink");
+  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, Screen::on_buffer, &screen, nullptr);
+  Model model(p.path);
+  fail_unless(model.hello());
+  fail_unless(model.pool(1, kSlot, kSlots));
+  bool lent[kSlots] = {};
+  int next = 0;
+  const auto collect = [&] {
+    const std::string packet = model.receive();
+    fail_if(packet.empty() || packet == "timeout" || has(packet, R"({"op":"error")"), "%s",
+            packet.c_str());
+    int slot = 0;
+    if (sscanf(packet.c_str(), R"({"op":"release","pool":1,"slot":%d})", &slot) == 1)
+      lent[slot] = false;
+    return packet;
+  };
+  const auto emit = [&] {
+    while (lent[next]) collect();
+    fail_unless(model.block(1, next, kShape));
+    lent[next] = true;
+    next = (next + 1) % kSlots;
+  };
+  const auto begin = Clock::now();
+  int descriptors = 0, seen = 0;
+  for (int round = 0; round < kRounds; round++) {
+    if (round == 50) descriptors = open_descriptors();
+    // 100 a second are allowed, and 200 at once.
+    std::this_thread::sleep_until(begin + (round - 100) * 10ms);
+    for (int blocks = round % (kSlots + 1); blocks > 0; blocks--) emit();
+    fail_unless(model.send("{\"op\":\"flush\",\"seq\":" + std::to_string(round) + "}"));
+    while (collect() != "{\"op\":\"flushed\",\"seq\":" + std::to_string(round) + "}") continue;
+    if (round % 10) continue;
+    emit();
+    const auto shows = [&] {
+      const std::lock_guard lock(screen.mutex);
+      return !screen.black && screen.epoch == static_cast<guint>(round) + 1;
+    };
+    fail_unless(eventually(shows), "round %d", round);
+    seen++;
+  }
+  while (std::count(lent, lent + kSlots, true)) collect();
+  {
+    const std::lock_guard lock(screen.mutex);
+    fail_unless(screen.always_cut && !screen.ever_older);
+    fail_unless(screen.blacks >= seen - 1, "%d", screen.blacks);
+  }
+  fail_unless_equals_int(mapped_pools(), 1);
+  fail_unless(eventually([&] { return open_descriptors() <= descriptors; }), "%d, were %d",
+              open_descriptors(), descriptors);
+  model.disconnect();
+  fail_unless(eventually([&] { return p.stat("model-pid") == 0 && mapped_pools() == 0; }));
+}
+GST_END_TEST;
+
 GST_START_TEST(a_one_slot_pool_and_drop_policies_do_not_stall) {
   for (const char* policy : {"wait", "drop-oldest", "drop-newest"}) {
     Served p("", false, "fakesink name=sink sync=false enable-last-sample=false");
@@ -866,6 +954,7 @@ static Suite* modelsocket_suite() {
   tcase_add_test(tc, nothing_leaks_over_many_models);
   tcase_add_test(tc, frames_of_a_model_that_is_gone_play_out);
   tcase_add_test(tc, the_reader_never_blocks_and_flush_overtakes_waiting_blocks);
+  tcase_add_test(tc, five_hundred_flushes_leave_nothing_behind);
   tcase_add_test(tc, a_one_slot_pool_and_drop_policies_do_not_stall);
   tcase_add_test(tc, the_model_hears_of_sessions_viewers_commands_and_shown_blocks);
   tcase_add_test(tc, messages_with_a_frame_travel_in_its_meta);
