@@ -4,17 +4,21 @@
 // one run: the model socket (written in place, and copied in), emit in the process (lent and
 // copied), appsrc, GStreamer's shmsink and shmsrc, and memcpy as the limit. For each: throughput of
 // a producer that never rests, CPU time of both processes a block, and the time from handing over a
-// block to its first frame at the sink (middle value).
+// block to its first frame at reactorpace, by a producer that rests in between. Prints a Markdown
+// table of middle values.
+//
+//   doors [PYTHON SCRIPT]: with doors-appsrc.py also arrays through appsrc from Python
 #include <gst/app/gstappsrc.h>
 #include <gst/reactor/gstreactor.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <atomic>
+#include <csignal>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/elements/raw-model.h"
@@ -23,8 +27,11 @@ namespace {
 
 constexpr gsize kFrames = 12, kHeight = 704, kWidth = 1280;
 constexpr gsize kSize = kFrames * kHeight * kWidth * 3;
-constexpr int kBlocks = 100, kWarmUp = 5;
 constexpr char kShape[] = "[12,704,1280,3]";
+// A block as one tall picture, for elements that know no blocks.
+constexpr char kTall[] = "video/x-raw,format=RGB,width=1280,height=8448,framerate=0/1";
+constexpr int kRounds = 5, kWarmUp = 5, kBlocks = 60, kRested = 15;
+constexpr auto kRest = std::chrono::milliseconds(100);
 
 std::vector<guint8> frames(kSize, 7);
 
@@ -35,92 +42,134 @@ gint64 now_ns() {
 }
 
 double cpu_seconds() {
-  double total = 0;
-  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage usage;
-    getrusage(who, &usage);
-    total += static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-             static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-  }
-  return total;
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
-// The producer writes the time at which it hands a block over into the block's first bytes.
+double middle(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// The producer writes the time at which it begins to hand a block over into the block's first
+// bytes.
 void stamp(guint8* block) {
   const gint64 now = now_ns();
   memcpy(block, &now, sizeof now);
 }
 
-struct Run {
+enum class Pace { kNeverRests, kRests };
+
+// What a producer in another process tells: the CPU time of its measured blocks.
+struct Told {
+  double cpu = 0;
+};
+
+// `emit` hands over one block.
+void produce(Pace pace, const std::function<bool()>& emit, Told* told) {
+  for (int i = 0; i < kWarmUp; i++)
+    if (!emit()) return;
+  const double begin = cpu_seconds();
+  for (int i = 0; i < (pace == Pace::kRests ? kRested : kBlocks); i++) {
+    if (pace == Pace::kRests) std::this_thread::sleep_for(kRest);
+    if (!emit()) return;
+  }
+  if (told) told->cpu = cpu_seconds() - begin;
+}
+
+struct Arrivals {
   std::mutex mutex;
-  std::vector<double> latencies;  // us
-  std::atomic<int> blocks{0};
+  struct Arrival {
+    gint64 time;
+    double latency, cpu;
+  };
+  std::vector<Arrival> seen;
 
   static GstPadProbeReturn on_data(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
-    auto* const self = static_cast<Run*>(user_data);
+    auto* const self = static_cast<Arrivals*>(user_data);
     GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
     if (info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST)
       buffer = gst_buffer_list_get(GST_PAD_PROBE_INFO_BUFFER_LIST(info), 0);
+    const gint64 now = now_ns();
     gint64 then = 0;
     gst_buffer_extract(buffer, 0, &then, sizeof then);
     const std::lock_guard lock(self->mutex);
-    self->latencies.push_back(static_cast<double>(now_ns() - then) / 1e3);
-    self->blocks++;
+    self->seen.push_back({now, static_cast<double>(now - then) / 1e9, cpu_seconds()});
     return GST_PAD_PROBE_OK;
+  }
+  std::size_t count() {
+    const std::lock_guard lock(mutex);
+    return seen.size();
   }
 };
 
-void report(const char* name, double seconds, double cpu, std::vector<double> latencies) {
-  std::sort(latencies.begin(), latencies.end());
-  g_print("%-34s %7.2f GB/s  %7.2f ms CPU", name,
-          kBlocks * static_cast<double>(kSize) / seconds / 1e9, cpu / kBlocks * 1e3);
-  if (!latencies.empty()) g_print("  %9.1f us", latencies[latencies.size() / 2]);
-  g_print("\n");
-}
+struct Door {
+  std::string name, launch;
+  // A producer in this process, which is given the element named src, or in one of its own.
+  std::function<void(GstElement*, Pace)> here;
+  std::function<void(Pace, int told_fd)> child;
+  std::string needed;  // a path that must be there before the pipeline starts
+  std::vector<double> rates, cpus, latencies;
 
-// `produce` hands over so many blocks. With `child` it runs in a process of its own.
-void measure(const char* name, const std::string& launch,
-             const std::function<void(GstElement*, int)>& produce, bool child,
-             const std::string& needed = "") {
-  Run run;
-  GError* error = nullptr;
+  void measure(Pace pace);
+};
+
+void Door::measure(Pace pace) {
+  const int told_fd = memfd_create("told", 0);
+  if (told_fd < 0 || ftruncate(told_fd, sizeof(Told)) != 0) g_error("no memory");
+  auto* const told = static_cast<Told*>(
+      mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED, told_fd, 0));
+  if (!needed.empty()) unlink(needed.c_str());
   pid_t pid = 0;
   if (child) {
     pid = fork();
     if (pid == 0) {
-      produce(nullptr, kBlocks + kWarmUp);
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      child(pace, told_fd);
       _exit(0);
     }
   }
   for (int i = 0; !needed.empty() && access(needed.c_str(), F_OK) != 0 && i < 1000; i++)
     g_usleep(10000);
-  GstElement* const pipeline = gst_parse_launch(
-      (launch + " ! fakesink name=sink sync=false enable-last-sample=false").c_str(), &error);
+  if (!needed.empty()) g_usleep(100000);  // it is there a moment before it can be connected to
+  const char* const rest =
+      pace == Pace::kRests
+          ? " ! reactorpace name=sink max-fps=1000 ! fakesink sync=false enable-last-sample=false"
+          : " ! fakesink name=sink sync=false enable-last-sample=false";
+  g_autoptr(GError) error = nullptr;
+  GstElement* const pipeline = gst_parse_launch((launch + rest).c_str(), &error);
   if (!pipeline) g_error("%s", error->message);
   GstElement* const sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
   GstElement* const src = gst_bin_get_by_name(GST_BIN(pipeline), "src");
   GstPad* const pad = gst_element_get_static_pad(sink, "sink");
+  Arrivals arrivals;
   gst_pad_add_probe(
       pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
-      Run::on_data, &run, nullptr);
+      Arrivals::on_data, &arrivals, nullptr);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   gst_element_get_state(pipeline, nullptr, nullptr, GST_SECOND);
-
-  const auto wait = [&](int count) {
-    const gint64 until = now_ns() + G_GINT64_CONSTANT(30000000000);
-    while (run.blocks < count && now_ns() < until) g_usleep(200);
-  };
-  if (!child) produce(src, kWarmUp);
-  wait(kWarmUp);
-  const gint64 begin = now_ns();
-  double cpu = cpu_seconds();
-  if (!child) produce(src, kBlocks);
-  wait(kWarmUp + kBlocks);
-  const double seconds = static_cast<double>(now_ns() - begin) / 1e9;
+  if (here) here(src, pace);
+  const std::size_t expected = kWarmUp + (pace == Pace::kRests ? kRested : kBlocks);
+  for (const gint64 until = now_ns() + G_GINT64_CONSTANT(30000000000);
+       arrivals.count() < expected && now_ns() < until;)
+    g_usleep(1000);
+  if (arrivals.count() < expected)
+    g_error("%s: %zu of %zu blocks came", name.c_str(), arrivals.count(), expected);
   if (child) waitpid(pid, nullptr, 0);
-  cpu = cpu_seconds() - cpu;
-  report(name, seconds, cpu, run.latencies);
   gst_element_set_state(pipeline, GST_STATE_NULL);
+  const auto& first = arrivals.seen[kWarmUp - 1];
+  const auto& last = arrivals.seen[expected - 1];
+  if (pace == Pace::kNeverRests) {
+    rates.push_back(kBlocks * static_cast<double>(kSize) /
+                    static_cast<double>(last.time - first.time));
+    cpus.push_back((last.cpu - first.cpu + told->cpu) / kBlocks);
+  } else {
+    for (std::size_t i = kWarmUp; i < expected; i++) latencies.push_back(arrivals.seen[i].latency);
+  }
+  munmap(told, sizeof(Told));
+  close(told_fd);
   gst_object_unref(pad);
   gst_object_unref(sink);
   gst_object_unref(src);
@@ -128,7 +177,7 @@ void measure(const char* name, const std::string& launch,
 }
 
 // A model in its own process with two slots; `copy`: its frames lie elsewhere.
-void socket_model(const std::string& path, int blocks, bool copy) {
+void socket_model(const std::string& path, Pace pace, int told_fd, bool copy) {
   raw_model::Model model(path);
   if (!model.hello() || !model.pool(1, kSize, 2)) return;
   memset(model.data, 7, 2 * kSize);
@@ -139,21 +188,33 @@ void socket_model(const std::string& path, int blocks, bool copy) {
     lent[packet.back() == '}' && packet[packet.size() - 2] == '1'] = false;
     return true;
   };
-  for (int i = 0; i < blocks; i++) {
-    const int slot = i % 2;
-    while (lent[slot])
-      if (!collect()) return;
-    guint8* const at = model.data + static_cast<gsize>(slot) * kSize;
-    if (copy) memcpy(at, frames.data(), kSize);
-    stamp(at);
-    if (!model.block(1, slot, kShape)) return;
-    lent[slot] = true;
-  }
+  int slot = 1;
+  auto* const told = static_cast<Told*>(
+      mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED, told_fd, 0));
+  produce(
+      pace,
+      [&] {
+        slot = 1 - slot;
+        while (lent[slot])
+          if (!collect()) return false;
+        guint8* const at = model.data + static_cast<gsize>(slot) * kSize;
+        stamp(copy ? frames.data() : at);
+        if (copy) memcpy(at, frames.data(), kSize);
+        lent[slot] = true;
+        return model.block(1, slot, kShape);
+      },
+      told);
   while (lent[0] || lent[1])
     if (!collect()) return;
 }
 
-int shm_producer(const std::string& path, int blocks) {
+bool push_wrapped(GstElement* src) {
+  stamp(frames.data());
+  return gst_app_src_push_buffer(GST_APP_SRC(src), gst_buffer_new_memdup(frames.data(), kSize)) ==
+         GST_FLOW_OK;
+}
+
+[[noreturn]] void shm_producer(const std::string& path, Pace pace, int told_fd) {
   GstElement* const out = gst_parse_launch(
       ("appsrc name=a block=true max-bytes=1 ! shmsink sync=false wait-for-connection=true "
        "shm-size=" +
@@ -162,86 +223,137 @@ int shm_producer(const std::string& path, int blocks) {
       nullptr);
   GstElement* const a = gst_bin_get_by_name(GST_BIN(out), "a");
   gst_element_set_state(out, GST_STATE_PLAYING);
-  for (int i = 0; i < blocks; i++) {
-    stamp(frames.data());
-    gst_app_src_push_buffer(GST_APP_SRC(a), gst_buffer_new_memdup(frames.data(), kSize));
-  }
+  auto* const told = static_cast<Told*>(
+      mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED, told_fd, 0));
+  produce(
+      pace, [&] { return push_wrapped(a); }, told);
   g_usleep(500000);  // until the last one is read
-  return 0;
+  _exit(0);          // its threads still run
+}
+
+// Arrays through appsrc from Python, in a process of its own.
+void measure_python(const char* python, const char* script, Door& row) {
+  const std::string command = std::string(python) + " " + script + " " + std::to_string(kWarmUp) +
+                              " " + std::to_string(kBlocks) + " " + std::to_string(kRested) + " " +
+                              std::to_string(std::chrono::duration<double>(kRest).count());
+  g_autofree char* printed = nullptr;
+  g_autoptr(GError) error = nullptr;
+  double rate = 0, cpu = 0, latency = 0;
+  if (!g_spawn_command_line_sync(command.c_str(), &printed, nullptr, nullptr, &error) ||
+      sscanf(printed, "%lf %lf %lf", &rate, &cpu, &latency) != 3)
+    g_error("%s: %s", command.c_str(), error ? error->message : "no figures");
+  row.rates.push_back(rate);
+  row.cpus.push_back(cpu);
+  row.latencies.push_back(latency);
+}
+
+// Throughput, and CPU time a block.
+std::pair<double, double> copy_in_memory() {
+  static std::vector<guint8> other(kSize, 1);
+  const double cpu = cpu_seconds();
+  const gint64 begin = now_ns();
+  for (int i = 0; i < kBlocks; i++) {
+    memcpy(other.data(), frames.data(), kSize);
+    __asm__ volatile("" : : "r"(other.data()) : "memory");
+  }
+  return {kBlocks * static_cast<double>(kSize) / static_cast<double>(now_ns() - begin),
+          (cpu_seconds() - cpu) / kBlocks};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
-  if (argc == 4 && !strcmp(argv[1], "--shm")) return shm_producer(argv[2], atoi(argv[3]));
+  if (argc == 5 && !strcmp(argv[1], "--shm"))
+    shm_producer(argv[2], atoi(argv[3]) ? Pace::kRests : Pace::kNeverRests, atoi(argv[4]));
   char dir[] = "/tmp/reactor-XXXXXX";
   if (!mkdtemp(dir)) return 1;
   const std::string path = std::string(dir) + "/model", shm = std::string(dir) + "/shm";
-  g_print("%-34s %12s  %14s  %12s\n", "12 x 704 x 1280 x 3", "throughput", "a block",
-          "to the sink");
-
-  {
-    std::vector<guint8> other(kSize, 1);
-    const double cpu = cpu_seconds();
-    const gint64 begin = now_ns();
-    for (int i = 0; i < kBlocks; i++) {
-      memcpy(other.data(), frames.data(), kSize);
-      __asm__ volatile("" : : "r"(other.data()) : "memory");
-    }
-    report("memcpy", static_cast<double>(now_ns() - begin) / 1e9, cpu_seconds() - cpu, {});
-  }
   const std::string served = "reactorsrc name=src socket-path=" + path;
-  measure(
-      "model socket, written in place", served,
-      [&](GstElement*, int n) { socket_model(path, n, false); }, true);
-  measure(
-      "model socket, copied in", served, [&](GstElement*, int n) { socket_model(path, n, true); },
-      true);
-  measure(
-      "emit_block, lent", "reactorsrc name=src",
-      [](GstElement* src, int n) {
-        for (int i = 0; i < n; i++) {
-          stamp(frames.data());
-          gst_reactor_src_emit_block(
-              GST_REACTOR_SRC(src), frames.data(), kSize, kFrames, kHeight, kWidth, [](gpointer) {},
-              nullptr, nullptr);
-        }
-      },
-      false);
-  measure(
-      "emit_block_copy", "reactorsrc name=src",
-      [](GstElement* src, int n) {
-        for (int i = 0; i < n; i++) {
-          stamp(frames.data());
-          gst_reactor_src_emit_block_copy(GST_REACTOR_SRC(src), frames.data(), kSize, kFrames,
-                                          kHeight, kWidth, nullptr);
-        }
-      },
-      false);
-  measure(
-      "appsrc, gst_buffer_new_memdup", "appsrc name=src block=true max-bytes=1",
-      [](GstElement* src, int n) {
-        for (int i = 0; i < n; i++) {
-          stamp(frames.data());
-          gst_app_src_push_buffer(GST_APP_SRC(src), gst_buffer_new_memdup(frames.data(), kSize));
-        }
-      },
-      false);
 
-  GstElementFactory* const shmsink = gst_element_factory_find("shmsink");
-  if (shmsink) {
-    gst_object_unref(shmsink);
-    measure(
-        "shmsink, shmsrc", "shmsrc name=src is-live=true socket-path=" + shm,
-        [&](GstElement*, int n) {
-          // A program of its own: GStreamer's threads do not survive a fork.
-          execl("/proc/self/exe", "doors", "--shm", shm.c_str(), std::to_string(n).c_str(),
-                nullptr);
+  std::vector<Door> doors(5);
+  doors[0].name = "model socket, `alloc_block`";
+  doors[0].launch = served;
+  doors[0].child = [&](Pace pace, int told) { socket_model(path, pace, told, false); };
+  doors[1].name = "model socket, array copied in";
+  doors[1].launch = served;
+  doors[1].child = [&](Pace pace, int told) { socket_model(path, pace, told, true); };
+  doors[2].name = "in the process, `emit_block`, lent";
+  doors[2].launch = "reactorsrc name=src";
+  doors[2].here = [](GstElement* src, Pace pace) {
+    produce(
+        pace,
+        [&] {
+          stamp(frames.data());
+          return gst_reactor_src_emit_block(
+                     GST_REACTOR_SRC(src), frames.data(), kSize, kFrames, kHeight, kWidth,
+                     [](gpointer) {}, nullptr, nullptr) != FALSE;
         },
-        true, shm);
+        nullptr);
+  };
+  doors[3].name = "in the process, `emit_block`, copied";
+  doors[3].launch = "reactorsrc name=src";
+  doors[3].here = [](GstElement* src, Pace pace) {
+    produce(
+        pace,
+        [&] {
+          stamp(frames.data());
+          return gst_reactor_src_emit_block_copy(GST_REACTOR_SRC(src), frames.data(), kSize,
+                                                 kFrames, kHeight, kWidth, nullptr) != FALSE;
+        },
+        nullptr);
+  };
+  doors[4].name = "appsrc, `gst_buffer_new_memdup`";
+  doors[4].launch = std::string(
+                        "appsrc name=src block=true max-bytes=1 is-live=true do-timestamp=true "
+                        "format=time caps=") +
+                    kTall;
+  doors[4].here = [](GstElement* src, Pace pace) {
+    produce(
+        pace, [&] { return push_wrapped(src); }, nullptr);
+  };
+  if (GstElementFactory* const shmsink = gst_element_factory_find("shmsink")) {
+    gst_object_unref(shmsink);
+    Door& door = doors.emplace_back();
+    door.name = "shmsink and shmsrc";
+    door.launch =
+        "shmsrc name=src is-live=true do-timestamp=true socket-path=" + shm + " ! " + kTall;
+    door.needed = shm;
+    door.child = [&](Pace pace, int told) {
+      // A program of its own: GStreamer's threads do not survive a fork.
+      execl("/proc/self/exe", "doors", "--shm", shm.c_str(), pace == Pace::kRests ? "1" : "0",
+            std::to_string(told).c_str(), nullptr);
+    };
   } else {
-    g_print("shmsink is not installed\n");
+    g_printerr("shmsink is not installed\n");
+  }
+
+  std::vector<double> copy_rates, copy_cpus;
+  for (int round = 0; round < kRounds; round++) {
+    const auto [rate, cpu] = copy_in_memory();
+    copy_rates.push_back(rate);
+    copy_cpus.push_back(cpu);
+    for (Door& door : doors) door.measure(Pace::kNeverRests);
+  }
+  for (Door& door : doors) door.measure(Pace::kRests);
+  if (argc == 3) {
+    Door row;
+    row.name = "appsrc, Python, `new_wrapped(a.tobytes())`";
+    for (int round = 0; round < kRounds; round++) measure_python(argv[1], argv[2], row);
+    doors.insert(doors.begin() + 5, row);
+  }
+
+  const double limit = middle(copy_rates), cost = middle(copy_cpus);
+  g_print("12 x 704 x 1280 x 3 bytes = %.1f MB a block\n\n", static_cast<double>(kSize) / 1e6);
+  g_print("| %-42s | %6s | %8s | %12s | %8s | %14s |\n", "door", "GB/s", "x memcpy", "CPU ms/block",
+          "x memcpy", "to pace, ms");
+  g_print("| --- | ---: | ---: | ---: | ---: | ---: |\n");
+  g_print("| %-42s | %6.1f | %8s | %12.2f | %8s | %14s |\n", "memcpy alone, the limit", limit, "1",
+          cost * 1e3, "1", "");
+  for (const Door& door : doors) {
+    const double rate = middle(door.rates), cpu = middle(door.cpus);
+    g_print("| %-42s | %6.1f | %8.2f | %12.3f | %8.3f | %14.3f |\n", door.name.c_str(), rate,
+            rate / limit, cpu * 1e3, cpu / cost, middle(door.latencies) * 1e3);
   }
   unlink(path.c_str());
   unlink(shm.c_str());
