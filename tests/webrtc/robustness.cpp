@@ -600,6 +600,46 @@ GST_START_TEST(a_viewer_with_too_many_data_channels_is_removed) {
 }
 GST_END_TEST
 
+static std::atomic<int> channels_seen{0};
+static std::atomic<int> channels_freed{0};
+
+static void watch_channel(GstElement*, GObject* channel, gpointer) {
+  channels_seen++;
+  g_object_weak_ref(
+      channel, [](gpointer, GObject*) { channels_freed++; }, nullptr);
+}
+
+// What is inside webrtcbin for a data channel uses it until webrtcbin has stopped.
+GST_START_TEST(a_closed_data_channel_outlives_its_webrtcbin) {
+  Slow slow;
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
+  TestViewer earlier(sink.port());
+  fail_unless(earlier.connect() && earlier.wait_open());
+  TestViewer later(sink.port());
+  // Its webrtcbin is known before its channel is there.
+  g_signal_connect(sink.sink(), "deep-element-added",
+                   G_CALLBACK(+[](GstBin*, GstBin*, GstElement* element, gpointer) {
+                     g_autofree gchar* name = gst_object_get_name(GST_OBJECT(element));
+                     if (g_str_equal(name, "webrtc"))
+                       g_signal_connect(element, "on-data-channel", G_CALLBACK(watch_channel),
+                                        nullptr);
+                   }),
+                   nullptr);
+  fail_unless(later.connect() && later.wait_open());
+  fail_unless(sink.wait_until([] { return channels_seen == 1; }));
+  // The second viewer's branch cannot be taken down as long as the first one's is not.
+  g_signal_connect_swapped(sink.sink(), "element-removed", G_CALLBACK(wait_released), &slow);
+  earlier.remove();
+  fail_unless(sink.wait_until([&] { return slow.begun.load(); }));
+  later.close_channel();
+  fail_unless(sink.wait_until([&] { return sink.viewer_count() == 0; }));
+  g_usleep(300'000);
+  fail_unless_equals_int(channels_freed, 0);
+  slow.release = true;
+  fail_unless(sink.wait_until([] { return channels_freed == 1; }));
+}
+GST_END_TEST
+
 static int be_victim(unsigned port) {
   gst_init(nullptr, nullptr);
   TestViewer::Options options;
@@ -637,5 +677,6 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, a_slow_handler_keeps_no_held_picture_from_a_joiner);
   tcase_add_test(tc, branches_that_wait_to_be_taken_down_are_bounded);
   tcase_add_test(tc, a_viewer_with_too_many_data_channels_is_removed);
+  tcase_add_test(tc, a_closed_data_channel_outlives_its_webrtcbin);
   return gst_check_run_suite(suite, "robustness", __FILE__);
 }

@@ -257,6 +257,10 @@ void TestViewer::open_channels(unsigned count) {
   }
 }
 
+void TestViewer::close_channel() {
+  gst_webrtc_data_channel_close(channel_);
+}
+
 std::vector<Picture> TestViewer::pictures() {
   std::lock_guard lock(mutex_);
   return pictures_;

@@ -83,6 +83,7 @@ class TestViewer {
   bool wait_until(const std::function<bool()>& condition, double seconds);
   void send(const std::string& text);
   void open_channels(unsigned count);  // beside the one that is there
+  void close_channel();
 
   std::vector<Picture> pictures();
   std::vector<Encoded> encoded();

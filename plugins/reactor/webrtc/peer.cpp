@@ -69,7 +69,9 @@ struct Peer::Shared {
   Channel* control = nullptr;
   std::mutex mutex;  // keeps channel and control while a callback attaches one
   std::atomic<std::int64_t> last_heard{0};  // monotonic, us
-  std::atomic<unsigned> channels{0};        // that the viewer has opened
+  // Those that the viewer has opened, kept until webrtcbin is freed and this with it: in GStreamer
+  // 1.22 what is inside webrtcbin for a channel uses it while webrtcbin stops, whoever held it.
+  std::vector<std::shared_ptr<GstWebRTCDataChannel>> opened;  // guarded by mutex
   // Of the frame that the payloader works on; its streaming thread only.
   std::optional<FrameNote> note;
   std::uint64_t last_block = G_MAXUINT64;
@@ -307,13 +309,15 @@ void Peer::on_rtcp(GstElement*, guint, guint, gpointer data) {
 
 void Peer::on_data_channel(GstElement*, GstWebRTCDataChannel* channel, gpointer data) {
   const Ref& ref = *static_cast<Ref*>(data);
-  if (ref->channels++ == kMaxChannels)
-    ref->post(ref, [](Peer& peer) {
-      peer.lose("the viewer opened more than " + std::to_string(kMaxChannels) + " data channels");
-    });
   g_autofree gchar* label = nullptr;
   g_object_get(channel, "label", &label, nullptr);
   std::lock_guard lock(ref->mutex);
+  if (ref->opened.size() == kMaxChannels)
+    ref->post(ref, [](Peer& peer) {
+      peer.lose("the viewer opened more than " + std::to_string(kMaxChannels) + " data channels");
+    });
+  ref->opened.emplace_back(static_cast<GstWebRTCDataChannel*>(g_object_ref(channel)),
+                           g_object_unref);
   if (g_strcmp0(label, "data") == 0 && ref->channel)
     ref->channel->attach(channel);
   else if (g_strcmp0(label, "control") == 0 && ref->control)
