@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What tests of the in-process layer share. A process with PyGObject imports this first: it ends, with the name of the test,
 when one hangs."""
+import contextlib
 import faulthandler
 import pathlib
 import sys
@@ -42,8 +43,9 @@ def pull(sink, seconds=5):
     sample = sink.try_pull_sample(seconds * Gst.SECOND)
     if sample is None:
         return None
-    caps = sample.get_caps().get_structure(0)
-    width, height, kind = caps.get_value("width"), caps.get_value("height"), caps.get_value("format")
+    structure = sample.get_caps().get_structure(0)  # GStreamer's bindings from 1.26 on give it for a with block only
+    with structure if hasattr(structure, "__enter__") else contextlib.nullcontext(structure) as caps:
+        width, height, kind = (caps.get_value(name) for name in ("width", "height", "format"))
     buffer = sample.get_buffer()
     stride = (width * 3 + 3) & ~3
     data = numpy.frombuffer(buffer.extract_dup(0, buffer.get_size()), numpy.uint8)

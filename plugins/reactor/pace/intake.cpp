@@ -123,13 +123,14 @@ GstFlowReturn Pace::chain_list(BufferListPtr list) {
       for (BufferPtr& frame : frames) l.drop(std::move(frame));
     } else {
       take_block(l, std::move(frames), origin);
+      const bool held = !has_room();  // once, before the first frame of it may leave
       if (i == length) {
         // The frames are ours alone from here on, and need no copy to be stamped.
         l.lock.unlock();
         list.reset();
         l.lock.lock();
       }
-      wait_for_room(l);
+      if (held) wait_for_room(l);
     }
   }
   const GstFlowReturn flow = flow_;
@@ -275,13 +276,17 @@ bool Pace::is_stale(Locked& l, const Origin& origin, unsigned frames) {
 void Pace::wait_for_room(Locked& l) {
   const std::uint64_t cuts = cuts_, goes = goes_;
   const auto may_go = [&] { return flow_ != GST_FLOW_OK || cuts_ != cuts; };
-  const Time now = timeline_.now();
-  if (may_go() || (playing_ && pacer_.room(now) <= now)) return;
+  if (may_go() || has_room()) return;
   ++room_waiters_;
   wake();
   if (l.has_work()) l.settle();
   while (!may_go() && goes_ == goes) room_changes_.wait(l.lock);
   if (goes_ == goes) --room_waiters_;
+}
+
+bool Pace::has_room() {
+  const Time now = timeline_.now();
+  return playing_ && pacer_.room(now) <= now;
 }
 
 // In the source task: lets those go who wait, once there is room or will be within `ahead`. Its

@@ -250,7 +250,10 @@ double Pace::fps() {
 
 StructurePtr Pace::stats() {
   const std::lock_guard lock(mutex_);
-  return counters_.structure(pacer_, timeline_.now(), queue_.here(), monitoring_, consumer_.mean());
+  StructurePtr s =
+      counters_.structure(pacer_, timeline_.now(), queue_.here(), monitoring_, consumer_.mean());
+  gst_structure_set(s.get(), "producer-waits", G_TYPE_BOOLEAN, room_waiters_ > 0, nullptr);
+  return s;
 }
 
 std::string Pace::state() {

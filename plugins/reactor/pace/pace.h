@@ -154,6 +154,7 @@ class Pace {
   void close_single(Locked& l);
   std::optional<Time> burst_due() const;
   void wait_for_room(Locked& l);
+  bool has_room();
   bool let_go(Time now, Duration ahead = {});
   void cut(Locked& l, BufferPtr black, std::optional<Ledger::Key> block);
   void switch_monitoring(Locked& l, bool on);
