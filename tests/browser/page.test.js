@@ -42,7 +42,7 @@ test('a session is shown: picture, figures and chart, without a fault', async ()
   assert.match(await status(), /Live/);
   assert.equal(await covered(), false);
   assert.match(await page.textContent('#format'), /VP8/);
-  assert.match(await page.textContent('#m-queue'), /^\s*Queued frames\s*7\s*290 ms/);
+  assert.match(await page.textContent('#m-queue'), /^\s*Queued\s*7\s*290 ms/);
   const painted = await page.evaluate(() => {
     const canvas = document.getElementById('chart');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -123,6 +123,8 @@ test('a lost connection is made again, the last frame stays meanwhile', async ()
   await page.evaluate(() => { fakeSink.unreachable = true; fakeSink.drop(); });
   await page.locator('#notice', { hasText: /Connection lost|not reachable/ }).waitFor();
   assert.equal(await covered(), false);
+  // Figures of a server that is not heard are not shown as if they were news.
+  await page.waitForFunction(() => document.querySelector('#m-queue dd').textContent === '–' && !/model/.test(document.getElementById('m-fps').textContent));
   await page.evaluate(() => { fakeSink.unreachable = false; });
   await page.waitForFunction(() => reactor.connection.state === 'connected' && reactor.frames.displayed.length > 3);
 });
@@ -261,4 +263,53 @@ test('the page fits a phone, and calms down for people who ask for it', async ()
   assert.equal(moving, 0);
   const box = await page.locator('#video').boundingBox();
   assert.ok(box.width >= 340 && box.height > 180, JSON.stringify(box));
+});
+
+test('no figure is cut off on a small desktop', async () => {
+  await open({ width: 1280, height: 800 });
+  const cut = await page.evaluate(() => {
+    const widest = {
+      'm-fps': ['24.9 fps', 'model 24.9'], 'm-even': ['66.7 ms', 'p95 150 · 22 % late'], 'm-hold': ['20.8 s', 'holding'],
+      'm-queue': ['128', '2.88 s'], 'm-latency': ['1.50 s', 'p95 2.73 s'], 'm-bitrate': ['14.3 Mbit/s', 'buffer 129 ms'],
+      'm-loss': ['0.5 %', 'RTT 45.0 ms'], 'm-react': ['842 ms', 'p95 1.05 s · blocks of 12'],
+    };
+    return Object.entries(widest).flatMap(([id, values]) => {
+      const cells = [...document.getElementById(id).children];
+      cells.slice(1).forEach((cell, i) => { cell.textContent = values[i]; });
+      const width = (cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getBoundingClientRect().width;
+      };
+      return cells.filter((cell) => width(cell) > cell.clientWidth).map((cell) => `${cell.textContent}: ${width(cell)} of ${cell.clientWidth} px`);
+    });
+  });
+  assert.deepEqual(cut, []);
+});
+
+test('on a phone a notice is a line or two over the picture', async () => {
+  await open({ width: 390, height: 844 });
+  await page.evaluate(() => { fakeSink.hold = true; fakeSink.say('state', { state: 'paused', reason: '' }); });
+  await page.locator('#notice', { hasText: 'Paused by the model' }).waitFor();
+  const [notice, stage] = [await page.locator('#notice').boundingBox(), await page.locator('#stage').boundingBox()];
+  assert.ok(notice.height < stage.height / 3 && notice.y > stage.y && notice.x >= 0 && notice.x + notice.width <= 390, JSON.stringify({ notice, stage }));
+});
+
+test('names of events in the chart do not cover each other', async () => {
+  await open({
+    prepare: () => {
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      globalThis.texts = [];
+      CanvasRenderingContext2D.prototype.fillText = function fillText(text, x, y) {
+        if (text === 'Blocks in') texts = [];  // what is drawn first
+        if (this.textAlign === 'start') texts.push({ text, x, y, end: x + this.measureText(text).width });
+        draw.call(this, text, x, y);
+      };
+    },
+  });
+  await page.evaluate(() => { for (const state of ['paused', 'model-gone', 'restarting']) fakeSink.say('state', { state, reason: '' }); });
+  await page.waitForFunction(() => texts.some(({ text }) => /restart/i.test(text)));
+  const texts = await page.evaluate(() => globalThis.texts);
+  const covering = texts.filter((one) => texts.some((other) => other !== one && other.y === one.y && other.x >= one.x && other.x < one.end));
+  assert.deepEqual(covering, []);
 });

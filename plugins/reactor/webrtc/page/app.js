@@ -277,11 +277,12 @@ function metric(id, value, sub, tone = '') {
 function showMetrics() {
   const now = performance.now();
   const shown = frames.summary(now);
-  const pacing = stats.server?.pacing ?? {};
+  const connected = connection.state === 'connected';
+  // What a server said last is no news of one that is not heard.
+  const pacing = (connected && stats.server?.pacing) || {};
   const { transport } = stats;
   chart.median = shown.p50;
   frames.halfRtt = Number.isFinite(transport.rtt) ? transport.rtt / 2 : 0;
-  const connected = connection.state === 'connected';
   metric('m-fps', connected && Number.isFinite(shown.fps) ? `${fixed(shown.fps, 1)} fps` : '–', pacing.fps > 0 ? `model ${fixed(pacing.fps, 1)}` : '');
   metric('m-even', ms(shown.p50), Number.isFinite(shown.p95) ? `p95 ${fixed(shown.p95, 0)} · ${percent(shown.late)} late` : '', shown.late > 0.05 ? 'warn' : '');
   metric('m-hold', shown.longest > 0 ? ms(shown.longest) : '–', shown.holding ? 'holding' : shown.longest > 0 ? 'in 5 s' : '', shown.holding ? 'warn' : '');

@@ -103,11 +103,16 @@ export class Chart {
         else context.fillRect(Math.round(x(frame.time)), 2 * lane + 5, 2, lane - 10);
       }
     }
-    for (const { time, label } of this.events) {
+    // The newest first: where two come close, its name is the one to read.
+    let free = Infinity;
+    for (const { time, label } of [...this.events].reverse()) {
       if (!visible(time)) continue;
       context.fillStyle = COLOURS.event;
-      context.fillRect(Math.round(x(time)), 0, 1, height - axis);
-      if (x(time) >= left) context.fillText(label, Math.round(x(time)) + 4, 3 * lane + axis / 2 + 1);
+      const at = Math.round(x(time));
+      context.fillRect(at, 0, 1, height - axis);
+      if (at < left || at + 4 + context.measureText(label).width > free) continue;
+      context.fillText(label, at + 4, 3 * lane + axis / 2 + 1);
+      free = at;
     }
     context.restore();
   }

@@ -22,7 +22,7 @@ export function fixed(value, digits) {
 
 export function bitrate(bitsPerSecond) {
   if (!Number.isFinite(bitsPerSecond)) return '–';
-  if (bitsPerSecond >= 1e6) return `${(bitsPerSecond / 1e6).toFixed(2)} Mbit/s`;
+  if (bitsPerSecond >= 1e6) return `${(bitsPerSecond / 1e6).toFixed(bitsPerSecond >= 1e7 ? 1 : 2)} Mbit/s`;
   return `${(bitsPerSecond / 1e3).toFixed(0)} kbit/s`;
 }
 
