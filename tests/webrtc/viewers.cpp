@@ -212,7 +212,7 @@ GST_END_TEST
 
 GST_START_TEST(the_session_follows_its_viewers) {
   SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
-                   "session-grace=600000000");
+                   "session-grace=3000000000");
   expect_text(sink.stat("session-state"), "idle");
   {
     TestViewer viewer(sink.port());
@@ -230,11 +230,10 @@ GST_START_TEST(the_session_follows_its_viewers) {
 GST_END_TEST
 
 GST_START_TEST(the_end_of_the_stream_ends_the_session_and_the_pipeline) {
-  SinkFixture sink(
-      "videotestsrc is-live=true num-buffers=50 ! "
-      "video/x-raw,width=320,height=240,framerate=25/1");
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
   TestViewer viewer(sink.port());
   fail_unless(viewer.connect() && viewer.wait_open());
+  gst_element_send_event(sink.pipeline(), gst_event_new_eos());
   fail_unless(!viewer.wait_message("\"state\":\"over\"").empty());
   fail_unless(sink.wait_upstream("ended"));
   g_autoptr(GstBus) bus = gst_element_get_bus(sink.pipeline());
