@@ -189,6 +189,45 @@ GST_START_TEST(caps_that_a_flush_overtook_are_not_lost) {
 }
 GST_END_TEST
 
+// Holds the thread that pushes an event of one type until it is released.
+struct Holdup {
+  GstEventType type;
+  std::atomic<bool> reached{false}, released{false};
+
+  static GstPadProbeReturn hold(GstPad*, GstPadProbeInfo* info, gpointer data) {
+    auto* self = static_cast<Holdup*>(data);
+    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == self->type) {
+      self->reached = true;
+      eventually([self] { return self->released.load(); });
+    }
+    return GST_PAD_PROBE_OK;
+  }
+};
+
+GST_START_TEST(black_of_a_flush_before_the_segment_does_not_overtake_it) {
+  Fixture f("", false);
+  Holdup caps{.type = GST_EVENT_CAPS};
+  gst_pad_add_probe(f.h->sinkpad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, Holdup::hold, &caps,
+                    nullptr);
+  f.act([&] {
+    gst_pad_push_event(f.h->srcpad, gst_event_new_stream_start("s"));
+    g_autoptr(GstCaps) c = gst_caps_from_string(kCaps);
+    gst_pad_push_event(f.h->srcpad, gst_event_new_caps(c));
+    ck_assert(eventually([&] { return caps.reached.load(); }));
+    gst_pad_push_event(f.h->srcpad, gst_reactor_event_new_flush(1));
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(f.h->srcpad, gst_event_new_segment(&segment));
+    caps.released = true;
+  });
+  ck_assert(f.wait_idle());
+  // Data before a segment is a critical warning, which ends the test.
+  ck_assert(f.next_frame().black());
+  f.push({.frames = 1, .number = 1, .epoch = 1});
+  ck_assert_uint_eq(f.next_frame().block, 1);
+}
+GST_END_TEST
+
 GST_START_TEST(the_segment_is_its_own_whatever_comes_in) {
   Fixture f("", false);
   f.act([&] {
@@ -508,6 +547,7 @@ Suite* pace_life_suite() {
   tcase_add_test(t, running_time_that_begins_anew_does_not_stop_the_stream);
   tcase_add_test(t, a_flush_empties_the_queue_and_the_stream_goes_on);
   tcase_add_test(t, caps_that_a_flush_overtook_are_not_lost);
+  tcase_add_test(t, black_of_a_flush_before_the_segment_does_not_overtake_it);
   tcase_add_test(t, the_segment_is_its_own_whatever_comes_in);
   tcase_add_test(t, gap_events_and_fillers_do_not_disturb_the_rate);
   tcase_add_test(t, latency_is_the_deadline_whatever_upstream_needs);

@@ -63,6 +63,7 @@ void Pace::flush_stop(EventPtr event) {
     std::erase_if(l.events, [](const EventPtr& e) { return !e; });
     eos_queued_ = eos_upstream_ = false;
     need_segment_ = discont_ = true;
+    segment_left_ = false;
     gap_counts_ = false;
   }
   // What was on its way downstream and is not about time stays true.

@@ -122,6 +122,7 @@ std::optional<Pace::Step> Pace::decide_front(Locked&) {
   if (front->kind == Item::Kind::kEvent && !caps_have_to_wait(*front)) {
     step.kind = Step::Kind::kEvent;
     step.event = queue_.pop().event;
+    if (GST_EVENT_TYPE(step.event.get()) == GST_EVENT_SEGMENT) segment_left_ = true;
     return step;
   }
   if (front->kind == Item::Kind::kQuery) {
@@ -131,9 +132,11 @@ std::optional<Pace::Step> Pace::decide_front(Locked&) {
     return step;
   }
   if (front->kind == Item::Kind::kEvent) return {};
-  if (need_segment_) {
+  // Upstream's may stand behind the black of a cut that came before it.
+  if (need_segment_ || !segment_left_) {
     step.kind = Step::Kind::kEvent;
     step.event = own_segment(GST_SEQNUM_INVALID);
+    segment_left_ = true;
     return step;
   }
   if (caps_changed_ && shown_input_) {

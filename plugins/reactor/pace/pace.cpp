@@ -64,6 +64,7 @@ bool Pace::start() {
   monitoring_ = options_.monitoring;
   if (!monitoring_) pacer_.set_monitoring(timeline_.now(), false);
   need_segment_ = discont_ = true;
+  segment_left_ = false;
   warned_frames_ = 0;
   earliest_ = Time{INT64_MIN};
   allocation_known_ = false;
