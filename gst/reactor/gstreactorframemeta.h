@@ -69,11 +69,13 @@ GType gst_reactor_frame_meta_api_get_type (void);
 GST_REACTOR_API
 const GstMetaInfo *gst_reactor_frame_meta_get_info (void);
 
+#ifndef __GI_SCANNER__ /* other languages read it with gst_reactor_frame_meta_get() */
 GST_REACTOR_API
 GstReactorFrameMeta *gst_buffer_add_reactor_frame_meta (GstBuffer *buffer);
 
 GST_REACTOR_API
 GstReactorFrameMeta *gst_buffer_get_reactor_frame_meta (GstBuffer *buffer);
+#endif
 
 GST_REACTOR_API
 GstReactorFrameMeta *gst_reactor_frame_meta_get (GstBuffer *buffer);

@@ -11,7 +11,9 @@ G_BEGIN_DECLS
 #define GST_TYPE_REACTOR_SRC (gst_reactor_src_get_type ())
 #define GST_REACTOR_SRC(obj) (G_TYPE_CHECK_INSTANCE_CAST ((obj), GST_TYPE_REACTOR_SRC, GstReactorSrc))
 #define GST_REACTOR_SRC_CLASS(klass) (G_TYPE_CHECK_CLASS_CAST ((klass), GST_TYPE_REACTOR_SRC, GstReactorSrcClass))
+#ifndef __GI_SCANNER__ /* which takes the prefix for that of another namespace */
 #define GST_IS_REACTOR_SRC(obj) (G_TYPE_CHECK_INSTANCE_TYPE ((obj), GST_TYPE_REACTOR_SRC))
+#endif
 
 typedef struct _GstReactorSrc GstReactorSrc;
 typedef struct _GstReactorSrcClass GstReactorSrcClass;

@@ -374,11 +374,8 @@ void Pace::push_output(Output o) {
   {
     Locked l(*this);
     if (playing_ && flow == GST_FLOW_OK &&
-        consumer_.took(timeline_.now() - o.began, least_interval())) {
-      options_.pacing.consumer = consumer_.planned();
-      pacer_.configure(timeline_.now(), options_.pacing);
-      apply_drops(l);
-    }
+        consumer_.took(timeline_.now() - o.began, least_interval()))
+      plan_anew(l);
     if (o.cuts != cuts_ || flow_ != GST_FLOW_OK) {
       l.drop(std::move(keep));
     } else if (!o.repeat) {

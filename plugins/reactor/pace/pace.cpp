@@ -51,7 +51,6 @@ bool Pace::start() {
   }
   timeline_ = {};
   consumer_ = {};
-  options_.pacing.consumer = {};
   pacer_ = pacing::Pacer(options_.pacing);
   if (!given_state_.empty()) pacer_.restore(given_state_);
   counters_ = {};
@@ -211,12 +210,19 @@ Duration Pace::least_interval() const {
 
 void Pace::configure(Locked& l) {
   if (options_.pacing.max_fps != pacer_.settings().max_fps) caps_changed_ = true;
-  pacer_.configure(timeline_.now(), options_.pacing);
-  apply_drops(l);
+  plan_anew(l);
   held_.configure(options_.hold_n, options_.hold_d);
   warned_frames_ = 0;
   room_changes_.notify_all();
   wake();
+}
+
+// With what is set and with what was measured.
+void Pace::plan_anew(Locked& l) {
+  pacing::Settings settings = options_.pacing;
+  settings.consumer = consumer_.planned();
+  pacer_.configure(timeline_.now(), settings);
+  apply_drops(l);
 }
 
 EventPtr Pace::own_segment(guint32 seqnum) {

@@ -199,6 +199,7 @@ class Pace {
   void report(Locked& l, std::optional<Report> report);
   Duration least_interval() const;
   void configure(Locked& l);
+  void plan_anew(Locked& l);
   EventPtr own_segment(guint32 seqnum);
 
   GstElement* const element_;
