@@ -124,6 +124,28 @@ def mangled_offers_are_answered_or_refused():
         assert sink.whep(offer).status == 201
 
 
+def superseded_offers_leave_one_viewer():
+    offer = _offer()
+    mapping = [{'mid': _mid(offer), 'name': 'main_video', 'kind': 'video', 'direction': 'recvonly'}]
+    with Sink() as sink:
+        for i in range(6):
+            page = Page(sink, f'page{i}')
+            page.start()
+            # Each comes before the one before it is answered, whose viewer goes as soon as it is.
+            for _ in range(5):
+                assert page.offer(sdp=offer, mapping=mapping).status == 202
+            deadline = time.monotonic() + 10
+            while (answer := page.answer()).status == 202 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert answer.status == 200 and 'a=sendonly' in answer.json['sdp_answer'], answer
+            deadline = time.monotonic() + 10
+            while len(sink.stats()['viewers']) != 1 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert len(sink.stats()['viewers']) == 1, sink.stats()['viewers']
+            assert page.stop().json == {'stopped': True}
+            sink.read_bus()
+
+
 def sessions_in_a_row_leave_nothing():
     offer = _offer()
     mapping = [{'mid': _mid(offer), 'name': 'main_video', 'kind': 'video', 'direction': 'recvonly'}]
