@@ -228,6 +228,35 @@ GST_START_TEST(black_of_a_flush_before_the_segment_does_not_overtake_it) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_new_stream_behind_queued_frames_has_its_segment_after_its_start) {
+  Fixture f;
+  std::vector<GstEventType> types;
+  const auto note = [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+    static_cast<std::vector<GstEventType>*>(data)->push_back(
+        GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)));
+    return GST_PAD_PROBE_OK;
+  };
+  f.push({.frames = 4, .number = 0});
+  ck_assert_uint_eq(f.next_frame().index, 0);
+  gst_pad_add_probe(f.h->sinkpad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, note, &types, nullptr);
+  f.act([&] {
+    gst_pad_push_event(f.h->srcpad, gst_event_new_stream_start("another"));
+    g_autoptr(GstCaps) caps = gst_caps_from_string(kCaps);
+    gst_pad_push_event(f.h->srcpad, gst_event_new_caps(caps));
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(f.h->srcpad, gst_event_new_segment(&segment));
+  });
+  ck_assert(f.wait_idle());
+  f.push({.frames = 1, .number = 1});
+  for (guint i = 1; i < 4; ++i) ck_assert_uint_eq(f.next_frame().index, i);
+  ck_assert_uint_eq(f.next_frame().block, 1);
+  ck_assert_uint_eq(types.size(), 2);  // the caps are the same
+  ck_assert_int_eq(types[0], GST_EVENT_STREAM_START);
+  ck_assert_int_eq(types[1], GST_EVENT_SEGMENT);
+}
+GST_END_TEST
+
 GST_START_TEST(the_segment_is_its_own_whatever_comes_in) {
   Fixture f("", false);
   f.act([&] {
@@ -548,6 +577,7 @@ Suite* pace_life_suite() {
   tcase_add_test(t, a_flush_empties_the_queue_and_the_stream_goes_on);
   tcase_add_test(t, caps_that_a_flush_overtook_are_not_lost);
   tcase_add_test(t, black_of_a_flush_before_the_segment_does_not_overtake_it);
+  tcase_add_test(t, a_new_stream_behind_queued_frames_has_its_segment_after_its_start);
   tcase_add_test(t, the_segment_is_its_own_whatever_comes_in);
   tcase_add_test(t, gap_events_and_fillers_do_not_disturb_the_rate);
   tcase_add_test(t, latency_is_the_deadline_whatever_upstream_needs);

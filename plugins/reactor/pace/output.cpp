@@ -122,7 +122,9 @@ std::optional<Pace::Step> Pace::decide_front(Locked&) {
   if (front->kind == Item::Kind::kEvent && !caps_have_to_wait(*front)) {
     step.kind = Step::Kind::kEvent;
     step.event = queue_.pop().event;
-    if (GST_EVENT_TYPE(step.event.get()) == GST_EVENT_SEGMENT) segment_left_ = true;
+    const GstEventType type = GST_EVENT_TYPE(step.event.get());
+    if (type == GST_EVENT_SEGMENT) segment_left_ = true;
+    if (type == GST_EVENT_STREAM_START) segment_left_ = false;
     return step;
   }
   if (front->kind == Item::Kind::kQuery) {
@@ -133,7 +135,7 @@ std::optional<Pace::Step> Pace::decide_front(Locked&) {
   }
   if (front->kind == Item::Kind::kEvent) return {};
   // Upstream's may stand behind the black of a cut that came before it.
-  if (need_segment_ || !segment_left_) {
+  if (!segment_left_) {
     step.kind = Step::Kind::kEvent;
     step.event = own_segment(GST_SEQNUM_INVALID);
     segment_left_ = true;

@@ -243,8 +243,9 @@ class Pace {
   CapsPtr shown_caps_;         // as pushed
   CapsPtr shown_input_;        // the input caps that shown_caps_ were made of
   bool caps_changed_ = false;  // max-fps did
-  bool need_segment_ = true, discont_ = true;
-  bool segment_left_ = false;  // downstream has one since the start or the last flush
+  bool need_segment_ = true;   // the next one that comes in is of a stream that has none yet
+  bool discont_ = true;
+  bool segment_left_ = false;  // downstream has one of this stream, since the last flush
   Time black_due_{0};
   Time earliest_{INT64_MIN};  // next frame, after a repeat or black that the pacer does not know of
   bool key_unit_wanted_ = false, stalled_ = false;
