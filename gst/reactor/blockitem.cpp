@@ -103,11 +103,19 @@ BufferListPtr copy_to_list(const ArrayView& view, RecycledMemory& recycled) {
   return list;
 }
 
-std::unique_ptr<BlockItem> copy_block(const ArrayView& view, RecycledMemory& recycled) {
+std::unique_ptr<BlockItem> copy_block(const ArrayView& view, RecycledMemory& recycled,
+                                      GDestroyNotify release, gpointer user_data) {
   auto item = std::make_unique<BlockItem>();
   item->frames = view.frames;
   item->list = copy_to_list(view, recycled);
   if (!item->list) return nullptr;
+  if (release) {
+    // All frames share the memory of the first one's parent: the last of them takes it along.
+    const GstMemory* const span =
+        gst_buffer_peek_memory(gst_buffer_list_get(item->list.get(), 0), 0);
+    static const GQuark quark = g_quark_from_static_string("reactor-copied-from");
+    gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(span->parent), quark, user_data, release);
+  }
   item->caps = raw_caps(GST_VIDEO_FORMAT_RGB, view.width, view.height);
   return item;
 }

@@ -49,7 +49,10 @@ std::unique_ptr<BlockItem> lend_block(const ArrayView& view, const FrameLayout& 
 
 // The frames of `view` copied to packed RGB in GStreamer's own layout; null if the machine has no
 // memory left.
-std::unique_ptr<BlockItem> copy_block(const ArrayView& view, RecycledMemory& recycled);
+// `release`: called when the copy is gone. Null, and not called, where there is no memory for it.
+std::unique_ptr<BlockItem> copy_block(const ArrayView& view, RecycledMemory& recycled,
+                                      GDestroyNotify release = nullptr,
+                                      gpointer user_data = nullptr);
 BufferListPtr copy_to_list(const ArrayView& view, RecycledMemory& recycled);
 
 // One black frame of any raw format in system memory; null if the format has no such thing.

@@ -26,9 +26,11 @@ struct ModelConnection::Loan {
   std::shared_ptr<ModelConnection> connection;
   std::shared_ptr<SharedPool> memory;
   std::int64_t pool, slot;
+  std::int64_t repeated;  // bytes
 
   static void end(gpointer user_data) {
     const std::unique_ptr<Loan> loan(static_cast<Loan*>(user_data));
+    loan->connection->repeated_ -= loan->repeated;
     loan->connection->release(loan->pool, loan->slot);
   }
 };
@@ -299,8 +301,19 @@ ModelConnection::Event ModelConnection::block(ModelPacket& packet) {
                        packet.strides[3]};
   const std::string unusable = problem_with(view);
   if (!unusable.empty()) return refuse(ModelErrorCode::kStrides, unusable, packet);
+  const std::int64_t packed = packet.frames * packet.height * packet.width * 3;
+  const std::int64_t repeated = std::max<std::int64_t>(0, packed - memory->slot_size());
+  if (repeated_ + repeated > ModelLimits::kRepeated)
+    return refuse(ModelErrorCode::kLimit,
+                  "strides that repeat bytes may add " + std::to_string(ModelLimits::kRepeated) +
+                      " bytes to the slots that are lent, this block of " +
+                      std::to_string(packed) + " bytes in a slot of " +
+                      std::to_string(memory->slot_size()) + " would make it " +
+                      std::to_string(repeated_ + repeated),
+                  packet);
   mark_frames(packet);
 
+  repeated_ += repeated;
   const std::uint64_t number = host_.next_number();
   {
     const std::lock_guard lock(mutex_);
@@ -312,7 +325,7 @@ ModelConnection::Event ModelConnection::block(ModelPacket& packet) {
   }
   host_.model_block({view, number, packet.compute, packet.command, std::move(packet.meta),
                      Loan::end,
-                     new Loan{shared_from_this(), std::move(memory), packet.id, packet.slot}});
+                     new Loan{shared_from_this(), std::move(memory), packet.id, packet.slot, repeated}});
   return Event::kNothing;
 }
 

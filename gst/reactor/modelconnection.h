@@ -8,6 +8,7 @@
 // is closed before that.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -120,6 +121,8 @@ class ModelConnection : public std::enable_shared_from_this<ModelConnection> {
   std::deque<Flush> flushes_;
   std::uint64_t next_block_ = 0;
   std::vector<std::pair<std::int64_t, std::string>> marked_;  // frame of the next block, JSON
+
+  std::atomic<std::int64_t> repeated_{0};  // bytes that lent blocks have beyond their slots'
 
   std::mutex mutex_;
   bool closed_ = false;

@@ -32,9 +32,10 @@ void Source::model_block(const ModelBlock& block) {
     item = lend_block(block.view, *layout, block.release, block.user_data);
     lent_++;
   } else {
-    item = copy_block(block.view, *recycled_);
-    block.release(block.user_data);
+    // The slot is the model's brake, and stays lent as long as the copy of it is there.
+    item = copy_block(block.view, *recycled_, block.release, block.user_data);
     if (!item) {
+      block.release(block.user_data);
       shown(block.number, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, block.view.frames,
             "no memory left");
       return;

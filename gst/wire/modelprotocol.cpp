@@ -329,7 +329,8 @@ std::string write_hello(const std::optional<ModelSession>& session) {
   } limits[] = {
       {"data", ModelLimits::kData},   {"meta", ModelLimits::kMeta},
       {"pools", ModelLimits::kPools}, {"slots", ModelLimits::kSlots},
-      {"bytes", ModelLimits::kBytes}, {"frames", ModelLimits::kFrames},
+      {"bytes", ModelLimits::kBytes}, {"repeated", ModelLimits::kRepeated},
+      {"frames", ModelLimits::kFrames},
       {"width", ModelLimits::kWidth}, {"height", ModelLimits::kHeight},
       {"send", ModelLimits::kSend},   {"control", ModelLimits::kControl},
   };

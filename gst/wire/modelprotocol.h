@@ -36,6 +36,8 @@ struct ModelLimits {
   static constexpr std::int64_t kPools = 8;                      // a connection
   static constexpr std::int64_t kSlots = 64;                     // a pool
   static constexpr std::int64_t kBytes = std::int64_t{4} << 30;  // in all pools
+  static constexpr std::int64_t kRepeated = std::int64_t{256}
+                                            << 20;  // bytes that strides add by repeating others
   static constexpr std::int64_t kFrames = 256;                   // a block
   static constexpr std::int64_t kWidth = 8192, kHeight = 8192;   // pixels
   static constexpr std::int64_t kSend = 1000;                    // a second, twice that in a burst

@@ -117,8 +117,8 @@ GST_START_TEST(a_block_goes_from_slot_to_buffer_without_a_copy) {
   const std::string hello = model.receive();
   fail_unless_has(hello, R"("session":{"id":"local","state":"started"})");
   fail_unless_has(hello, R"("limits":{"data":65536,"meta":16384,"pools":8,"slots":64,)"
-                         R"("bytes":4294967296,"frames":256,"width":8192,"height":8192,)"
-                         R"("send":1000,"control":100})");
+                         R"("bytes":4294967296,"repeated":268435456,"frames":256,"width":8192,)"
+                         R"("height":8192,"send":1000,"control":100})");
   fail_unless(model.pool(7, kSlot, 2));
   for (gsize i = 0; i < kSlot; i++) model.data[kSlot + i] = static_cast<guint8>(i * 7);
   fail_unless(model.block(7, 1, kShape, R"(,"compute_ns":5,"command":9,"meta":[null,{"a":1}])"));
@@ -179,6 +179,50 @@ GST_START_TEST(strided_and_padded_blocks_arrive_as_they_should) {
           fail_unless_equals_int(map.data[y * 48 + x * 3 + c], pixel(y, x, c));
     gst_buffer_unmap(gst_sample_get_buffer(sample), &map);
   }
+}
+GST_END_TEST;
+
+GST_START_TEST(blocks_that_are_copied_hold_the_model_back_too) {
+  Served p("", true, "fakesink name=sink sync=false enable-last-sample=false");
+  Model model(p.path);
+  fail_unless(model.hello());
+  fail_unless(model.pool(1, kSlot, 2));
+  p.close();
+  // Rows upwards: no format describes them.
+  const std::string upwards = R"(,"strides":[384,-48,3,1],"offset":336)";
+  unsigned blocks = 2;
+  for (int slot = 0; slot < 2; slot++) fail_unless(model.block(1, slot, "[1,8,16,3]", upwards));
+  fail_unless(p.wait_held());
+  for (int i = 0; i < 10; i++) {
+    const std::string release = model.receive_op("release", 20);
+    if (!has(release, "\"slot\"")) continue;
+    fail_unless(model.block(1, has(release, "\"slot\":1") ? 1 : 0, "[1,8,16,3]", upwards));
+    blocks++;
+  }
+  fail_unless_equals_int(blocks, 2);
+  p.open();
+  fail_unless(p.wait_frames(2));
+  for (int i = 0; i < 2; i++) fail_unless_has(model.receive_op("release"), "\"pool\":1");
+}
+GST_END_TEST;
+
+GST_START_TEST(strides_that_repeat_bytes_are_bounded) {
+  Served p("", true, "fakesink name=sink sync=false enable-last-sample=false");
+  Model model(p.path);
+  fail_unless(model.hello());
+  fail_unless(model.pool(1, 3, 2));
+  // One pixel that claims to be 51 GB.
+  fail_unless(model.block(1, 0, "[256,8192,8192,3]", R"(,"strides":[0,0,0,1])"));
+  fail_unless_has(model.receive_op("error"), R"("code":"limit")");
+  // As large as may be, and not twice at the same time.
+  p.close();
+  fail_unless(model.block(1, 0, "[1,8192,8192,3]", R"(,"strides":[0,0,0,1])"));
+  fail_unless(model.block(1, 1, "[1,8192,8192,3]", R"(,"strides":[0,0,0,1])"));
+  fail_unless_has(model.receive_op("error"), R"("code":"limit")");
+  p.open();
+  fail_unless_has(model.receive_op("release"), "\"slot\":0");
+  fail_unless(model.block(1, 1, "[1,8192,8192,3]", R"(,"strides":[0,0,0,1])"));
+  fail_unless(p.wait_frames(2));
 }
 GST_END_TEST;
 
@@ -946,6 +990,8 @@ static Suite* modelsocket_suite() {
   suite_add_tcase(suite, tc);
   tcase_add_test(tc, a_block_goes_from_slot_to_buffer_without_a_copy);
   tcase_add_test(tc, strided_and_padded_blocks_arrive_as_they_should);
+  tcase_add_test(tc, blocks_that_are_copied_hold_the_model_back_too);
+  tcase_add_test(tc, strides_that_repeat_bytes_are_bounded);
   tcase_add_test(tc, the_socket_is_private_and_gone_afterwards);
   tcase_add_test(tc, a_stale_socket_is_replaced_and_nothing_else);
   tcase_add_test(tc, one_model_at_a_time);
