@@ -171,8 +171,9 @@ static GstStateChangeReturn gst_reactor_src_change_state(GstElement* element,
 
 static gboolean gst_reactor_src_send_event(GstElement* element, GstEvent* event) {
   reactor::Source& source = source_of(GST_REACTOR_SRC(element));
-  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && !source.queue_empty()) {
-    // The base class would end the stream at once; what was emitted goes first.
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && source.has_blocks()) {
+    // The base class would end the stream at once, and wait for the streaming thread, which in
+    // PAUSED waits for PLAYING with a block; what was emitted goes first.
     gst_event_unref(event);
     source.set_eos();
     return gst_app_src_end_of_stream(GST_APP_SRC(element)) == GST_FLOW_OK;
@@ -190,6 +191,16 @@ static GstFlowReturn gst_reactor_src_create(GstBaseSrc* src, guint64 offset, gui
                                             GstBuffer** buffer) {
   return source_of(GST_REACTOR_SRC(src))
       .create(GST_BASE_SRC_CLASS(gst_reactor_src_parent_class)->create, offset, size, buffer);
+}
+
+static gboolean gst_reactor_src_unlock(GstBaseSrc* src) {
+  source_of(GST_REACTOR_SRC(src)).unlock(true);
+  return GST_BASE_SRC_CLASS(gst_reactor_src_parent_class)->unlock(src);
+}
+
+static gboolean gst_reactor_src_unlock_stop(GstBaseSrc* src) {
+  source_of(GST_REACTOR_SRC(src)).unlock(false);
+  return GST_BASE_SRC_CLASS(gst_reactor_src_parent_class)->unlock_stop(src);
 }
 
 static gboolean gst_reactor_src_event(GstBaseSrc* src, GstEvent* event) {
@@ -233,6 +244,8 @@ static void gst_reactor_src_class_init(GstReactorSrcClass* klass) {
   element_class->post_message = gst_reactor_src_post_message;
   element_class->send_event = gst_reactor_src_send_event;
   src_class->create = gst_reactor_src_create;
+  src_class->unlock = gst_reactor_src_unlock;
+  src_class->unlock_stop = gst_reactor_src_unlock_stop;
   src_class->event = gst_reactor_src_event;
   src_class->query = gst_reactor_src_query;
   src_class->negotiate = gst_reactor_src_negotiate;

@@ -303,13 +303,14 @@ bool Source::prepare(BlockItem& item) {
 }
 
 // The base class unrefs the null buffer that stands for a list when it finds itself paused after
-// create(): a list is brought only while it runs. False: a flush or a stop came meanwhile.
+// create(): a list is brought only while it runs. False: a flush or a stop came meanwhile, or the
+// base class's own.
 bool Source::wait_running() {
   GstBaseSrc* const src = GST_BASE_SRC(element_);
   const std::uint64_t generation = queue_.generation();
   constexpr gint64 kLook = 20 * G_TIME_SPAN_MILLISECOND;
   g_mutex_lock(&src->live_lock);
-  while (!src->live_running && running_ && queue_.generation() == generation)
+  while (!src->live_running && running_ && !unlocked_ && queue_.generation() == generation)
     g_cond_wait_until(&src->live_cond, &src->live_lock, g_get_monotonic_time() + kLook);
   const bool running = src->live_running;
   g_mutex_unlock(&src->live_lock);

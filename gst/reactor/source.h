@@ -71,7 +71,9 @@ class Source : private ModelHost {
   void fail() { failed_ = true; }  // the streaming thread has posted an error and ends
   void renegotiate() { format_.renegotiate(); }
   void set_eos() { queue_.set_eos(); }
-  bool queue_empty() { return queue_.empty(); }
+  // Whether a block waits or is on its way downstream.
+  bool has_blocks() { return !queue_.empty() || (queue_.current_push() && !dead()); }
+  void unlock(bool on) { unlocked_ = on; }  // the base class wants the streaming thread back
   GstStructure* stats();
 
   std::atomic<GstReactorOverflow> overflow{GST_REACTOR_OVERFLOW_WAIT};
@@ -118,7 +120,7 @@ class Source : private ModelHost {
   const std::shared_ptr<RecycledMemory> recycled_ = std::make_shared<RecycledMemory>();
   const std::shared_ptr<ReleasedTokens> tokens_ = std::make_shared<ReleasedTokens>();
   ModelSocket model_socket_{*this};
-  std::atomic<bool> running_{false}, failed_{false};
+  std::atomic<bool> running_{false}, failed_{false}, unlocked_{false};
   std::atomic<std::uint64_t> lent_{0}, copied_{0};  // blocks
   std::atomic<std::uint64_t> unwanted_{0},
       outdated_{0};  // frames: without a session; of an older epoch

@@ -468,6 +468,42 @@ GST_START_TEST(what_was_emitted_goes_out_before_the_end_of_the_stream) {
 }
 GST_END_TEST;
 
+GST_START_TEST(the_end_and_a_flush_in_paused_do_not_wait_for_playing) {
+  for (const bool flush : {false, true}) {
+    Pipeline p;
+    // The session is the sink's, and goes on in PAUSED.
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(p.sink, "sink");
+    gst_pad_push_event(pad, gst_reactor_event_new_session(GST_REACTOR_SESSION_STARTED, "s", ""));
+    fail_unless(emit(p.src));
+    fail_unless(p.wait_frames(2));
+    std::this_thread::sleep_for(100ms);  // the streaming thread waits for the next block
+    gst_element_set_state(p.pipeline, GST_STATE_PAUSED);
+    fail_unless(emit(p.src));
+    fail_unless(eventually([&] { return p.stat("blocks") == 2 && p.stat("queued-blocks") == 0; }));
+    std::atomic<bool> done{false};
+    std::thread application([&] {
+      if (flush) {
+        gst_element_send_event(GST_ELEMENT(p.src), gst_event_new_flush_start());
+        gst_element_send_event(GST_ELEMENT(p.src), gst_event_new_flush_stop(FALSE));
+      } else {
+        fail_unless(gst_element_send_event(p.pipeline, gst_event_new_eos()));
+      }
+      done = true;
+    });
+    fail_unless(eventually([&] { return done.load(); }));
+    application.join();
+    gst_element_set_state(p.pipeline, GST_STATE_PLAYING);
+    if (flush) {
+      fail_unless(emit(p.src));
+      fail_unless(p.wait_frames(4));
+    } else {
+      fail_unless(eventually([&] { return p.seen().back().what == "eos"; }));
+      fail_unless_equals_uint64(p.frames(), 4);
+    }
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST(a_pipeline_that_fails_does_not_keep_the_model_waiting) {
   Pipeline p("identity error-after=2");
   g_autoptr(GError) error = nullptr;
@@ -560,6 +596,7 @@ static Suite* source_suite() {
   tcase_add_test(tc, black_has_the_size_and_format_of_the_moment);
   tcase_add_test(tc, size_and_format_may_change_between_blocks);
   tcase_add_test(tc, what_was_emitted_goes_out_before_the_end_of_the_stream);
+  tcase_add_test(tc, the_end_and_a_flush_in_paused_do_not_wait_for_playing);
   tcase_add_test(tc, a_pipeline_that_fails_does_not_keep_the_model_waiting);
   tcase_add_test(tc, a_format_that_downstream_refuses_is_an_error_with_advice);
   tcase_add_test(tc, the_pipeline_can_be_restarted);
