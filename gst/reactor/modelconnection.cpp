@@ -306,10 +306,9 @@ ModelConnection::Event ModelConnection::block(ModelPacket& packet) {
   if (repeated_ + repeated > ModelLimits::kRepeated)
     return refuse(ModelErrorCode::kLimit,
                   "strides that repeat bytes may add " + std::to_string(ModelLimits::kRepeated) +
-                      " bytes to the slots that are lent, this block of " +
-                      std::to_string(packed) + " bytes in a slot of " +
-                      std::to_string(memory->slot_size()) + " would make it " +
-                      std::to_string(repeated_ + repeated),
+                      " bytes to the slots that are lent, this block of " + std::to_string(packed) +
+                      " bytes in a slot of " + std::to_string(memory->slot_size()) +
+                      " would make it " + std::to_string(repeated_ + repeated),
                   packet);
   mark_frames(packet);
 
@@ -323,9 +322,9 @@ ModelConnection::Event ModelConnection::block(ModelPacket& packet) {
     unshown_[number] = next_block_++;
     if (unshown_.size() > kMaxUnshown) unshown_.erase(unshown_.begin());
   }
-  host_.model_block({view, number, packet.compute, packet.command, std::move(packet.meta),
-                     Loan::end,
-                     new Loan{shared_from_this(), std::move(memory), packet.id, packet.slot, repeated}});
+  host_.model_block(
+      {view, number, packet.compute, packet.command, std::move(packet.meta), Loan::end,
+       new Loan{shared_from_this(), std::move(memory), packet.id, packet.slot, repeated}});
   return Event::kNothing;
 }
 

@@ -102,6 +102,34 @@ inline GstBufferList* new_list(const Block& block, bool meta = true) {
   return list;
 }
 
+// Probe: the push returns `result`, and the frame does not come.
+inline GstPadProbeReturn fail_push(GstPad*, GstPadProbeInfo* info, gpointer result) {
+  gst_buffer_unref(GST_PAD_PROBE_INFO_BUFFER(info));
+  info->data = nullptr;
+  GST_PAD_PROBE_INFO_FLOW_RETURN(info) = static_cast<GstFlowReturn>(GPOINTER_TO_INT(result));
+  return GST_PAD_PROBE_HANDLED;
+}
+
+// Probe: holds the thread that pushes a buffer, or an event of one type, until it is released.
+struct Holdup {
+  GstEventType type = GST_EVENT_UNKNOWN;  // of the event; a buffer otherwise
+  std::atomic<bool> reached{false}, released{false};
+
+  static GstPadProbeReturn hold(GstPad*, GstPadProbeInfo* info, gpointer data) {
+    auto* self = static_cast<Holdup*>(data);
+    const bool buffer = info->type & GST_PAD_PROBE_TYPE_BUFFER;
+    if (buffer ? self->type == GST_EVENT_UNKNOWN
+               : GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == self->type) {
+      self->reached = true;
+      eventually([self] { return self->released.load(); });
+    }
+    return GST_PAD_PROBE_OK;
+  }
+  bool wait_reached() {
+    return eventually([this] { return reached.load(); });
+  }
+};
+
 class Fixture {
  public:
   explicit Fixture(const std::string& properties = "", bool caps = true) {

@@ -189,24 +189,9 @@ GST_START_TEST(caps_that_a_flush_overtook_are_not_lost) {
 }
 GST_END_TEST
 
-// Holds the thread that pushes an event of one type until it is released.
-struct Holdup {
-  GstEventType type;
-  std::atomic<bool> reached{false}, released{false};
-
-  static GstPadProbeReturn hold(GstPad*, GstPadProbeInfo* info, gpointer data) {
-    auto* self = static_cast<Holdup*>(data);
-    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == self->type) {
-      self->reached = true;
-      eventually([self] { return self->released.load(); });
-    }
-    return GST_PAD_PROBE_OK;
-  }
-};
-
 GST_START_TEST(black_of_a_flush_before_the_segment_does_not_overtake_it) {
   Fixture f("", false);
-  Holdup caps{.type = GST_EVENT_CAPS};
+  Holdup caps{GST_EVENT_CAPS};
   gst_pad_add_probe(f.h->sinkpad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, Holdup::hold, &caps,
                     nullptr);
   f.act([&] {
@@ -355,13 +340,6 @@ GST_START_TEST(qos_is_counted_and_other_events_travel_upstream) {
   ck_assert(command && reconfigure && !qos);
 }
 GST_END_TEST
-
-GstPadProbeReturn fail_push(GstPad*, GstPadProbeInfo* info, gpointer result) {
-  gst_buffer_unref(GST_PAD_PROBE_INFO_BUFFER(info));
-  info->data = nullptr;
-  GST_PAD_PROBE_INFO_FLOW_RETURN(info) = static_cast<GstFlowReturn>(GPOINTER_TO_INT(result));
-  return GST_PAD_PROBE_HANDLED;
-}
 
 GST_START_TEST(what_downstream_returns_reaches_upstream) {
   for (const GstFlowReturn result :

@@ -56,11 +56,7 @@ void Pace::flush_stop(EventPtr event) {
   {
     Locked l(*this);
     clear(l);
-    for (EventPtr& e : l.events)
-      if (is(e.get(), GST_EVENT_TYPE_STICKY) && GST_EVENT_TYPE(e.get()) != GST_EVENT_EOS &&
-          GST_EVENT_TYPE(e.get()) != GST_EVENT_SEGMENT)
-        sticky.push_back(std::move(e));
-    std::erase_if(l.events, [](const EventPtr& e) { return !e; });
+    sticky = take_sticky(l);
     eos_queued_ = eos_upstream_ = false;
     need_segment_ = discont_ = true;
     segment_left_ = false;
@@ -68,28 +64,36 @@ void Pace::flush_stop(EventPtr event) {
   }
   // What was on its way downstream and is not about time stays true.
   for (EventPtr& e : sticky) push_event(std::move(e));
-  {
-    const std::lock_guard lock(mutex_);
-    set_flow(GST_FLOW_OK);
-  }
-  start_task();
+  const std::lock_guard lock(mutex_);
+  go_on();
 }
 
-bool Pace::restart_after_eos(Locked&) {
-  if (flow_ != GST_FLOW_EOS || !eos_upstream_) return false;
+// Of what was just cleared, what is not about time.
+std::vector<EventPtr> Pace::take_sticky(Locked& l) {
+  std::vector<EventPtr> sticky;
+  for (EventPtr& e : l.events)
+    if (is(e.get(), GST_EVENT_TYPE_STICKY) && GST_EVENT_TYPE(e.get()) != GST_EVENT_EOS &&
+        GST_EVENT_TYPE(e.get()) != GST_EVENT_SEGMENT)
+      sticky.push_back(std::move(e));
+  std::erase_if(l.events, [](const EventPtr& e) { return !e; });
+  return sticky;
+}
+
+// A new stream follows the end of the former, whoever said that, also where frames of that one are
+// still to be shown.
+void Pace::restart_after_eos() {
   eos_queued_ = eos_upstream_ = false;
-  set_flow(GST_FLOW_OK);
-  return true;
+  if (flow_ == GST_FLOW_EOS) go_on();
 }
 
 GstFlowReturn Pace::serialized_event(EventPtr event) {
-  bool restarted = false, failed = false;
+  bool failed = false;
   GstFlowReturn flow = GST_FLOW_OK;
   {
     Locked l(*this);
     const GstEventType type = GST_EVENT_TYPE(event.get());
     if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
-      restarted = restart_after_eos(l);
+      restart_after_eos();
     if (flow_ != GST_FLOW_OK) {
       // Nothing that upstream pushes will tell it any more: say it here.
       failed = type == GST_EVENT_EOS && (flow_ == GST_FLOW_NOT_LINKED || flow_ < GST_FLOW_EOS);
@@ -135,7 +139,6 @@ GstFlowReturn Pace::serialized_event(EventPtr event) {
       wake();
     }
   }
-  if (restarted) start_task();
   if (failed) {
     GST_ELEMENT_FLOW_ERROR(element_, flow);
     gst_pad_push_event(src_, gst_event_new_eos());
@@ -157,6 +160,7 @@ void Pace::model_flush(guint epoch) {
   Locked l(*this);
   if (epoch_ && epoch <= *epoch_) return;
   epoch_ = epoch;
+  if (flow_ == GST_FLOW_FLUSHING) return;
   trace_.event(timeline_.now(), "flush");
   cut(l, {}, {});
 }
@@ -261,21 +265,17 @@ bool Pace::src_event(EventPtr event) {
     // The source first: what it hands out until it knows is cut, too.
     const bool result = gst_pad_event_default(src_, GST_OBJECT(element_), event.release());
     Locked l(*this);
-    // Before the first segment nothing has been shown that black would have to take the place of.
-    if (!need_segment_) {
+    // Before the first segment nothing has been shown that black would have to take the place of;
+    // and who was told of the end may have stopped the pipeline.
+    if (!need_segment_ && flow_ != GST_FLOW_FLUSHING) {
       trace_.event(timeline_.now(), "flush");
       cut(l, {}, {});
     }
     return result;
   }
   if (type == GST_EVENT_RECONFIGURE) {
-    bool relinked = false;
-    {
-      const std::lock_guard lock(mutex_);
-      relinked = flow_ == GST_FLOW_NOT_LINKED;
-      if (relinked) set_flow(GST_FLOW_OK);
-    }
-    if (relinked) start_task();
+    const std::lock_guard lock(mutex_);
+    if (flow_ == GST_FLOW_NOT_LINKED) go_on();
   }
   return gst_pad_event_default(src_, GST_OBJECT(element_), event.release());
 }

@@ -44,6 +44,8 @@ void Pace::loop(gpointer data) {
       if (self.flow_ != GST_FLOW_OK) {
         l.lock.unlock();
         gst_pad_pause_task(self.src_);
+        l.lock.lock();
+        if (self.flow_ == GST_FLOW_OK) self.go_on();  // since then
       }
       return;
     }
@@ -150,10 +152,11 @@ std::optional<Pace::Step> Pace::decide_front(Locked&) {
 }
 
 // While a frame is held, new caps wait for the frame that they announce: a viewer who joins in
-// between can still be shown the picture.
+// between can still be shown the picture. But not for a question that waits behind them, and with it
+// the thread that would bring the frame.
 bool Pace::caps_have_to_wait(const Item& item) const {
   return GST_EVENT_TYPE(item.event.get()) == GST_EVENT_CAPS && held_.frame() &&
-         queue_.here() == 0 && !queue_.has_black() && !eos_queued_ &&
+         queue_.here() == 0 && !queue_.has_black() && !eos_queued_ && !query_asked_ &&
          queue_.waiting_events() < kMostBehindCaps;
 }
 
@@ -296,7 +299,7 @@ void Pace::push_event(EventPtr event) {
     }
     gst_pad_push_event(src_, event.release());
     const std::lock_guard lock(mutex_);
-    if (flow_ == GST_FLOW_OK) set_flow(GST_FLOW_EOS);
+    if (flow_ == GST_FLOW_OK && eos_upstream_) set_flow(GST_FLOW_EOS);
     return;
   }
   gst_pad_push_event(src_, event.release());
@@ -388,6 +391,9 @@ void Pace::push_output(Output o) {
     set_flow(flow);
     post = eos_upstream_ && (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS);
     clear(l);
+    eos_queued_ = false;
+    // Upstream was told that these were taken, and will not send them again.
+    for (EventPtr& e : take_sticky(l)) queue_.add_event(std::move(e));
   }
   if (post) GST_ELEMENT_FLOW_ERROR(element_, flow);
   if (post || flow == GST_FLOW_EOS) gst_pad_push_event(src_, gst_event_new_eos());

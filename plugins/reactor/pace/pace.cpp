@@ -49,6 +49,10 @@ bool Pace::start() {
         ("Give a file in a folder that exists and can be written in trace-location."));
     return false;
   }
+  // What came after the stop, and numbers that would not fit those of the new pacer.
+  clear(l);
+  queue_ = {};
+  black_due_ = {};
   timeline_ = {};
   consumer_ = {};
   pacer_ = pacing::Pacer(options_.pacing);
@@ -125,15 +129,20 @@ void Pace::activate_sink(bool active) {
 bool Pace::activate_src(bool active) {
   {
     const std::lock_guard lock(mutex_);
-    set_flow(active ? GST_FLOW_OK : GST_FLOW_FLUSHING);
+    src_active_ = active;
     eos_queued_ = eos_upstream_ = false;
+    if (active)
+      go_on();
+    else
+      set_flow(GST_FLOW_FLUSHING);
   }
-  if (!active) return gst_pad_stop_task(src_);
-  start_task();
-  return true;
+  return active || gst_pad_stop_task(src_);
 }
 
-void Pace::start_task() {
+// Under the lock, so that no task is started for a pad that has just been deactivated.
+void Pace::go_on() {
+  if (!src_active_) return;
+  set_flow(GST_FLOW_OK);
   gst_pad_start_task(src_, &Pace::loop, this, nullptr);
 }
 

@@ -165,7 +165,8 @@ class Pace {
   void model_flush(guint epoch);
   void flush_start(EventPtr event);
   void flush_stop(EventPtr event);
-  bool restart_after_eos(Locked& l);
+  void restart_after_eos();
+  std::vector<EventPtr> take_sticky(Locked& l);
   bool allocation_query(GstQuery* query);
   bool answer_stats(GstQuery* query);
 
@@ -188,7 +189,7 @@ class Pace {
 
   // pace.cpp: any thread.
   void wake();
-  void start_task();
+  void go_on();
   void set_flow(GstFlowReturn flow);
   void clear(Locked& l);
   void apply_drops(Locked& l, std::optional<Loss> as = {});
@@ -221,6 +222,7 @@ class Pace {
   TraceWriter trace_;
 
   GstFlowReturn flow_ = GST_FLOW_FLUSHING;
+  bool src_active_ = false;
   bool playing_ = false, monitoring_ = true;
   bool gap_counts_ = true;   // the gap before the next block was not excused since the last one
   std::string given_state_;  // set before the start
