@@ -152,9 +152,12 @@ GST_END_TEST
 // ---- the session ----
 
 struct Told {
+  explicit Told(SessionTime g = 30s) : grace(g) {}
+  const SessionTime grace;
   std::vector<std::string> events;
   int ids = 0;
-  Session session{30s,
+  Session session{grace,
+                  5s,
                   [this] { return "s" + std::to_string(++ids); },
                   {[this](const std::string& id) { events.push_back("started " + id); },
                    [this](const std::string& id, const std::string& reason, bool started) {
@@ -177,6 +180,19 @@ GST_START_TEST(a_session_lives_from_the_first_viewer_to_the_grace_after_the_last
   fail_unless_equals_int(static_cast<int>(t.events.size()), 2);
   fail_unless(t.events[1].find("ended s1 the last viewer left") == 0);
   expect_text(to_string(t.session.state()), "idle");
+}
+GST_END_TEST
+
+GST_START_TEST(a_session_without_grace_waits_for_those_who_connect) {
+  Told t(0s);
+  t.session.open(0s);
+  t.session.tick(4s);
+  fail_unless(t.events.empty());
+  t.session.viewer_connected(4s);
+  t.session.viewer_gone(6s);
+  t.session.tick(6s);
+  fail_unless_equals_int(static_cast<int>(t.events.size()), 2);
+  fail_unless(t.events[1].find("ended s1 the last viewer left") == 0);
 }
 GST_END_TEST
 
@@ -663,6 +679,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, what_has_waited_too_long_is_stale_unless_it_is_a_held_picture);
   tcase_add_test(tc, what_comes_out_can_always_be_decoded);
   tcase_add_test(tc, a_session_lives_from_the_first_viewer_to_the_grace_after_the_last);
+  tcase_add_test(tc, a_session_without_grace_waits_for_those_who_connect);
   tcase_add_test(tc, a_viewer_who_comes_back_in_time_finds_the_same_session);
   tcase_add_test(tc, a_page_that_never_connected_starts_no_model_and_ends_no_session);
   tcase_add_test(tc, any_order_of_start_and_stop_leaves_a_working_last_start);

@@ -229,6 +229,17 @@ GST_START_TEST(the_session_follows_its_viewers) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_session_without_grace_begins_and_ends_with_its_viewer) {
+  SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1",
+                   "session-grace=0");
+  TestViewer viewer(sink.port());
+  fail_unless(viewer.connect() && viewer.wait_connected());
+  fail_unless(sink.wait_upstream("started"));
+  viewer.remove();
+  fail_unless(sink.wait_upstream("ended"));
+}
+GST_END_TEST
+
 GST_START_TEST(the_end_of_the_stream_ends_the_session_and_the_pipeline) {
   SinkFixture sink("videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1");
   TestViewer viewer(sink.port());
@@ -241,6 +252,14 @@ GST_START_TEST(the_end_of_the_stream_ends_the_session_and_the_pipeline) {
   fail_unless(eos != nullptr, "no EOS on the bus");
   fail_unless(viewer.wait_until([&] { return viewer.channel_closed(); }, 3),
               "the viewer was not told");
+  TestViewer late(sink.port());
+  fail_if(late.connect());
+  fail_unless_equals_int(late.reply().status, 503);
+  // Another stream.
+  g_autoptr(GstPad) pad = gst_element_get_static_pad(sink.element("sink"), "sink");
+  fail_unless(gst_pad_send_event(pad, gst_event_new_stream_start("another")));
+  TestViewer next(sink.port());
+  fail_unless(next.connect(), "%d %s", next.reply().status, next.reply().body.c_str());
 }
 GST_END_TEST
 
@@ -401,6 +420,7 @@ int main(int argc, char** argv) {
   tcase_add_test(tc, an_offer_that_cannot_be_played_is_refused_and_touches_nothing);
   tcase_add_test(tc, an_offer_that_names_sources_is_answered_without_complaint);
   tcase_add_test(tc, the_session_follows_its_viewers);
+  tcase_add_test(tc, a_session_without_grace_begins_and_ends_with_its_viewer);
   tcase_add_test(tc, the_end_of_the_stream_ends_the_session_and_the_pipeline);
   tcase_add_test(tc, colours_and_odd_sizes_are_right_in_vp8);
   tcase_add_test(tc, colours_and_odd_sizes_are_right_in_vp9);

@@ -322,6 +322,9 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
     }
   } else if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
     if (auto host = state.running()) host->stream_ended();
+  } else if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START ||
+             GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+    if (auto host = state.running()) host->stream_begins();
   }
   return gst_pad_event_default(pad, parent, event);
 }
@@ -524,7 +527,8 @@ void install_properties(GObjectClass* klass) {
   g_object_class_install_property(
       klass, PROP_SESSION_GRACE,
       g_param_spec_uint64("session-grace", "Session grace",
-                          "How long a session outlives its last viewer, in ns", 0, G_MAXINT64 / 2,
+                          "How long a session outlives its last viewer, in ns; one that waits for its first "
+                          "viewer lasts as long, or connect-timeout where that is longer", 0, G_MAXINT64 / 2,
                           30 * GST_SECOND, playing));
   g_object_class_install_property(
       klass, PROP_CONNECT_TIMEOUT,

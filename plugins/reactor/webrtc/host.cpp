@@ -68,7 +68,8 @@ Host::Host(GstElement* sink, GstPad* sinkpad, Branch& branch, HostConfig config)
       reaper_(std::make_shared<Worker>("reactor-reaper", kReaperPatience)),
       upstream_(std::make_unique<Worker>("reactor-events")),
       keys_(std::make_unique<Worker>("reactor-keys")),
-      session_(config_.session_grace, random_id,
+      // The viewer's own timeout comes first, and says what happened.
+      session_(config_.session_grace, config_.connect_timeout + std::chrono::seconds(1), random_id,
                {[this](const std::string& id) { session_started(id); },
                 [this](const std::string& id, const std::string& reason, bool started) {
                   session_ended(id, reason, started);
@@ -237,6 +238,15 @@ void Host::stream_ended() {
   service_->post([this] {
     ended_ = true;
     stop_session("the stream has ended");
+  });
+}
+
+void Host::stream_begins() {
+  service_->post([this] {
+    if (!ended_) return;
+    ended_ = any_frame_ = false;
+    frame_seen_ = false;
+    state_changed();
   });
 }
 

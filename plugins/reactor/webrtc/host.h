@@ -64,6 +64,7 @@ class Host final : public ViewerHost {
   void model_frame();                    // a frame came that is to be seen
   void model_runtime(const char* json);  // what the model tells the sink itself
   void stream_ended();
+  void stream_begins();  // also again, after an end
   void set_capabilities(const char* json);
   void branch_error(GstObject* source, const char* text);
   void set_grace(std::chrono::nanoseconds grace);

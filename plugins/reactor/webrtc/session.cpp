@@ -2,6 +2,7 @@
 
 #include "session.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace reactor::webrtc {
@@ -20,8 +21,9 @@ const char* to_string(SessionState state) {
   return "idle";
 }
 
-Session::Session(SessionTime grace, std::function<std::string()> new_id, Callbacks callbacks)
-    : grace_(grace), new_id_(std::move(new_id)), callbacks_(std::move(callbacks)) {}
+Session::Session(SessionTime grace, SessionTime connect, std::function<std::string()> new_id,
+                 Callbacks callbacks)
+    : grace_(grace), connect_(connect), new_id_(std::move(new_id)), callbacks_(std::move(callbacks)) {}
 
 const std::string& Session::open(SessionTime now) {
   if (state_ == SessionState::kIdle) {
@@ -29,8 +31,9 @@ const std::string& Session::open(SessionTime now) {
     id_ = new_id_();
     since_ = now;
   }
-  // Whoever announces itself while nobody is there gets the whole grace to connect.
-  if (state_ != SessionState::kActive) deadline_ = now + grace_;
+  // Whoever announces itself while nobody is there gets the whole grace to connect, and what
+  // connecting may take where that is longer.
+  if (state_ != SessionState::kActive) deadline_ = now + std::max(grace_, connect_);
   return id_;
 }
 

@@ -39,7 +39,10 @@ class Session {
     std::function<void(const std::string& id, const std::string& reason, bool started)> ended;
   };
 
-  Session(SessionTime grace, std::function<std::string()> new_id, Callbacks callbacks);
+  // `grace`: how long it outlives its last viewer. `connect`: what one who announces itself may take
+  // to connect, at least.
+  Session(SessionTime grace, SessionTime connect, std::function<std::string()> new_id,
+          Callbacks callbacks);
 
   void set_grace(SessionTime grace) { grace_ = grace; }
 
@@ -66,6 +69,7 @@ class Session {
   void end(std::string reason);
 
   SessionTime grace_;
+  const SessionTime connect_;
   std::function<std::string()> new_id_;
   Callbacks callbacks_;
   SessionState state_ = SessionState::kIdle;
