@@ -149,7 +149,13 @@ BlockQueue::Result BlockQueue::emit_replacing(ItemPtr block, std::uint64_t ticke
 }
 
 void BlockQueue::add_in_order(ItemPtr item) {
+  ItemPtr replaced;  // destroyed after the lock is gone
   Lock lock(mutex_);
+  const std::size_t n = items_.size();
+  if (n >= 2 && !items_[n - 1]->is_block && !items_[n - 2]->is_block) {
+    replaced = std::move(items_.back());
+    items_.pop_back();
+  }
   bool wake = false;
   add(std::move(item), wake);
   lock.unlock();

@@ -69,7 +69,9 @@ class BlockQueue {
                Policy policy);  // never waits: under kWait the block queues up
   Result emit_replacing(ItemPtr block,
                         std::uint64_t ticket);  // drops the blocks before it; never waits
-  void add_in_order(ItemPtr item);              // never waits
+  // Never waits. Of those that follow each other with no block in between, the first and the last
+  // stay: nobody could tell the others.
+  void add_in_order(ItemPtr item);
   std::uint64_t generation();
 
   // For the streaming thread. take: ends the push of the previous item and returns the next, or

@@ -56,6 +56,7 @@ bool ModelConnection::process_gone() const {
 }
 
 ModelConnection::Event ModelConnection::read() {
+  drained_ = false;
   for (int i = 0; i < kPacketsAtOnce; i++) {
     iovec data{buffer_.data(), buffer_.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMostDescriptors)];
@@ -67,6 +68,7 @@ ModelConnection::Event ModelConnection::read() {
     const ssize_t size =
         recvmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
     if (size < 0) {
+      drained_ = errno == EAGAIN;
       if (errno == EAGAIN || errno == EINTR) return Event::kNothing;
       why_ = std::strerror(errno);
       return Event::kEnded;

@@ -45,6 +45,8 @@ class ModelConnection : public std::enable_shared_from_this<ModelConnection> {
   ModelConnection(Descriptor socket, Descriptor process, std::int64_t pid,
                   std::shared_ptr<Descriptor> wake, ModelHost& host);
 
+  // Whether the last read() left nothing to be read.
+  bool drained() const { return drained_; }
   int socket() const { return socket_.get(); }
   int process() const { return process_.get(); }  // a pidfd, -1 if the system gave none
   std::int64_t pid() const { return pid_; }
@@ -110,7 +112,7 @@ class ModelConnection : public std::enable_shared_from_this<ModelConnection> {
 
   // Socket's thread only.
   std::string name_ = "model", why_;
-  bool greeted_ = false;
+  bool greeted_ = false, drained_ = false;
   std::string unsent_;  // taken from the outbox, not yet by the kernel
   std::vector<char> buffer_;
   wire::RateLimit send_limit_{wire::ModelLimits::kSend};

@@ -151,11 +151,14 @@ void ModelSocket::run() {
 
 void ModelSocket::serve_model() {
   if (!model_) return;
+  // Looked at first: what is read after its end is the last of it. A child of its may go on writing
+  // to the same socket, but not for ever.
+  if (model_->process_gone()) reads_after_end_++;
   const auto event = model_->read();
   flushes_due_ = model_->answer_flushes();
   if (!model_->write() || event == ModelConnection::Event::kEnded)
     lose_model(model_->why());
-  else if (model_->process_gone())
+  else if (reads_after_end_ > 0 && (model_->drained() || reads_after_end_ > kMostReadsAfterEnd))
     lose_model("its process has ended");
 }
 
@@ -188,7 +191,7 @@ void ModelSocket::serve_strangers() {
 }
 
 void ModelSocket::greet(const ConnectionPtr& stranger) {
-  if (model_ && model_->process_gone()) lose_model("its process has ended");
+  while (model_ && model_->process_gone()) serve_model();  // what it still said
   if (model_) {
     stranger->finish_busy(model_->pid());
     stranger->close();
@@ -200,6 +203,7 @@ void ModelSocket::greet(const ConnectionPtr& stranger) {
     const std::lock_guard lock(mutex_);
     stranger->welcome(host_.model_session());
     model_ = stranger;
+    reads_after_end_ = 0;
     connections_++;
   }
   serve_model();
@@ -239,7 +243,7 @@ void ModelSocket::accept_one(Descriptor socket) {
     stranger->close();
     return;
   }
-  if (model_ && model_->process_gone()) lose_model("its process has ended");
+  while (model_ && model_->process_gone()) serve_model();  // what it still said
   if (model_) {
     stranger->finish_busy(model_->pid());
     stranger->close();

@@ -24,6 +24,7 @@ namespace reactor {
 class ModelSocket {
  public:
   static constexpr std::size_t kMaxStrangers = 16;  // connections that have not yet said hello
+  static constexpr int kMostReadsAfterEnd = 64;
   static constexpr std::chrono::seconds kStatsEvery{1};
   // Out of descriptors or memory: accept would fail again at once.
   static constexpr std::chrono::milliseconds kAcceptPause{200};
@@ -80,7 +81,8 @@ class ModelSocket {
   bool flushes_due_ = false;
 
   std::mutex mutex_;
-  ConnectionPtr model_;  // written by the thread only
+  ConnectionPtr model_;      // written by the thread only
+  int reads_after_end_ = 0;  // of model_, since its process ended
   std::uint64_t connections_ = 0;
 };
 

@@ -327,12 +327,12 @@ std::string write_hello(const std::optional<ModelSession>& session) {
     const char* name;
     std::int64_t value;
   } limits[] = {
-      {"data", ModelLimits::kData},   {"meta", ModelLimits::kMeta},
-      {"pools", ModelLimits::kPools}, {"slots", ModelLimits::kSlots},
-      {"bytes", ModelLimits::kBytes}, {"repeated", ModelLimits::kRepeated},
-      {"frames", ModelLimits::kFrames},
-      {"width", ModelLimits::kWidth}, {"height", ModelLimits::kHeight},
-      {"send", ModelLimits::kSend},   {"control", ModelLimits::kControl},
+      {"data", ModelLimits::kData},       {"meta", ModelLimits::kMeta},
+      {"pools", ModelLimits::kPools},     {"slots", ModelLimits::kSlots},
+      {"bytes", ModelLimits::kBytes},     {"repeated", ModelLimits::kRepeated},
+      {"frames", ModelLimits::kFrames},   {"width", ModelLimits::kWidth},
+      {"height", ModelLimits::kHeight},   {"send", ModelLimits::kSend},
+      {"control", ModelLimits::kControl},
   };
   for (const auto& limit : limits)
     text += (text.back() == '{' ? "\"" : ",\"") + std::string(limit.name) +

@@ -38,9 +38,9 @@ struct ModelLimits {
   static constexpr std::int64_t kBytes = std::int64_t{4} << 30;  // in all pools
   static constexpr std::int64_t kRepeated = std::int64_t{256}
                                             << 20;  // bytes that strides add by repeating others
-  static constexpr std::int64_t kFrames = 256;                   // a block
-  static constexpr std::int64_t kWidth = 8192, kHeight = 8192;   // pixels
-  static constexpr std::int64_t kSend = 1000;                    // a second, twice that in a burst
+  static constexpr std::int64_t kFrames = 256;      // a block
+  static constexpr std::int64_t kWidth = 8192, kHeight = 8192;  // pixels
+  static constexpr std::int64_t kSend = 1000;                   // a second, twice that in a burst
   static constexpr std::int64_t kControl =
       100;  // a second, of each of flush, black, monitoring, runtime
 };

@@ -909,6 +909,58 @@ GST_START_TEST(other_users_are_refused) {
 }
 GST_END_TEST;
 
+GST_START_TEST(what_a_model_said_before_it_died_is_heard) {
+  Served p("", true, "fakesink name=sink sync=false enable-last-sample=false");
+  const pid_t pid = fork();
+  if (pid == 0) {
+    Model model(p.path);
+    if (!model.hello() || !model.pool(1, 3, 1)) _exit(2);
+    // A large copy keeps the reader busy meanwhile.
+    model.block(1, 0, "[1,8192,8192,3]", R"(,"strides":[0,0,0,1])");
+    for (int i = 0; i < 100; i++)
+      if (!model.send(R"({"op":"send","data":1})")) _exit(3);
+    _exit(0);
+  }
+  int status = -1;
+  fail_unless(waitpid(pid, &status, 0) == pid);
+  fail_unless(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  const auto heard = [&] {
+    int count = 0;
+    for (const auto& seen : p.seen()) count += seen.what == "GstReactorMessage";
+    return count;
+  };
+  fail_unless(eventually([&] { return heard() == 100; }), "%d", heard());
+  fail_unless(eventually([&] { return p.stat("model-pid") == 0; }));
+}
+GST_END_TEST;
+
+GST_START_TEST(switches_that_nobody_takes_do_not_pile_up) {
+  Served p;
+  Model model(p.path);
+  fail_unless(model.hello());
+  fail_unless(model.pool(1, kSlot, 3));
+  p.close();
+  fail_unless(model.block(1, 0, kShape));
+  fail_unless(p.wait_held());
+  fail_unless(model.block(1, 1, kShape));
+  for (int i = 0; i < 50; i++) {
+    fail_unless(model.send(R"({"op":"monitoring","enabled":false})"));
+    fail_unless(model.send(R"({"op":"monitoring","enabled":true})"));
+  }
+  fail_unless(model.send(R"({"op":"monitoring","enabled":false})"));
+  fail_unless(model.block(1, 2, kShape));
+  fail_unless(eventually([&] { return p.stat("queued-blocks") == 2; }));
+  p.open();
+  fail_unless(p.wait_frames(6));
+  int switches = 0;
+  for (const auto& seen : p.seen()) switches += seen.what == "GstReactorMonitoring";
+  fail_unless_equals_int(switches, 2);
+  gboolean on = TRUE;
+  g_object_get(p.src, "monitoring", &on, nullptr);
+  fail_if(on);
+}
+GST_END_TEST;
+
 // Peers that do anything at random, beside a stream that must not notice.
 GST_START_TEST(random_peers_disturb_nothing) {
   Served p("", true, "fakesink name=sink sync=false enable-last-sample=false");
@@ -1014,6 +1066,8 @@ static Suite* modelsocket_suite() {
   tcase_add_test(tc, a_punched_hole_reads_as_zeros);
   tcase_add_test(tc, a_pool_sealed_against_holes_has_none);
   tcase_add_test(tc, other_users_are_refused);
+  tcase_add_test(tc, what_a_model_said_before_it_died_is_heard);
+  tcase_add_test(tc, switches_that_nobody_takes_do_not_pile_up);
   tcase_add_test(tc, random_peers_disturb_nothing);
   tcase_add_test(tc, a_connected_model_does_not_hold_up_the_end);
   return suite;

@@ -92,8 +92,7 @@ GstFlowReturn Pace::serialized_event(EventPtr event) {
   {
     Locked l(*this);
     const GstEventType type = GST_EVENT_TYPE(event.get());
-    if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
-      restart_after_eos();
+    if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT) restart_after_eos();
     if (flow_ != GST_FLOW_OK) {
       // Nothing that upstream pushes will tell it any more: say it here.
       failed = type == GST_EVENT_EOS && (flow_ == GST_FLOW_NOT_LINKED || flow_ < GST_FLOW_EOS);

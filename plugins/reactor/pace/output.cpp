@@ -152,8 +152,8 @@ std::optional<Pace::Step> Pace::decide_front(Locked&) {
 }
 
 // While a frame is held, new caps wait for the frame that they announce: a viewer who joins in
-// between can still be shown the picture. But not for a question that waits behind them, and with it
-// the thread that would bring the frame.
+// between can still be shown the picture. But not for a question that waits behind them, and with
+// it the thread that would bring the frame.
 bool Pace::caps_have_to_wait(const Item& item) const {
   return GST_EVENT_TYPE(item.event.get()) == GST_EVENT_CAPS && held_.frame() &&
          queue_.here() == 0 && !queue_.has_black() && !eos_queued_ && !query_asked_ &&

@@ -526,10 +526,11 @@ void install_properties(GObjectClass* klass) {
        "PEM file with certificate and key: serve HTTPS instead of HTTP", nullptr, ready);
   g_object_class_install_property(
       klass, PROP_SESSION_GRACE,
-      g_param_spec_uint64("session-grace", "Session grace",
-                          "How long a session outlives its last viewer, in ns; one that waits for its first "
-                          "viewer lasts as long, or connect-timeout where that is longer", 0, G_MAXINT64 / 2,
-                          30 * GST_SECOND, playing));
+      g_param_spec_uint64(
+          "session-grace", "Session grace",
+          "How long a session outlives its last viewer, in ns; one that waits for its first "
+          "viewer lasts as long, or connect-timeout where that is longer",
+          0, G_MAXINT64 / 2, 30 * GST_SECOND, playing));
   g_object_class_install_property(
       klass, PROP_CONNECT_TIMEOUT,
       g_param_spec_uint64("connect-timeout", "Connect timeout",

@@ -23,7 +23,10 @@ const char* to_string(SessionState state) {
 
 Session::Session(SessionTime grace, SessionTime connect, std::function<std::string()> new_id,
                  Callbacks callbacks)
-    : grace_(grace), connect_(connect), new_id_(std::move(new_id)), callbacks_(std::move(callbacks)) {}
+    : grace_(grace),
+      connect_(connect),
+      new_id_(std::move(new_id)),
+      callbacks_(std::move(callbacks)) {}
 
 const std::string& Session::open(SessionTime now) {
   if (state_ == SessionState::kIdle) {

@@ -39,8 +39,8 @@ class Session {
     std::function<void(const std::string& id, const std::string& reason, bool started)> ended;
   };
 
-  // `grace`: how long it outlives its last viewer. `connect`: what one who announces itself may take
-  // to connect, at least.
+  // `grace`: how long it outlives its last viewer. `connect`: what one who announces itself may
+  // take to connect, at least.
   Session(SessionTime grace, SessionTime connect, std::function<std::string()> new_id,
           Callbacks callbacks);
 
