@@ -34,6 +34,8 @@ Branch::Branch(GstBin* bin)
   g_object_set(tee_, "allow-not-linked", TRUE, nullptr);
   g_object_set(fakesink_, "sync", FALSE, "async", FALSE, "enable-last-sample", FALSE, nullptr);
   gst_bin_add_many(bin_, input_, tee_, fakesink_, nullptr);
+  // The first of tee's pads, which refuses an ALLOCATION query: tee asks none of the viewers' after
+  // it, and so no thread waits for a stuck one.
   gst_element_link(tee_, fakesink_);
   g_autoptr(GstPad) pad = gst_element_get_static_pad(input_, "src");
   gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_raw, this, nullptr);
