@@ -68,6 +68,8 @@ ModelConnection::Event ModelConnection::read() {
     const ssize_t size =
         recvmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
     if (size < 0) {
+      // Said once, before what the peer had sent, where it closed without having read everything.
+      if (errno == ECONNRESET) continue;
       drained_ = errno == EAGAIN;
       if (errno == EAGAIN || errno == EINTR) return Event::kNothing;
       why_ = std::strerror(errno);
@@ -392,6 +394,11 @@ bool ModelConnection::write() {
     const ssize_t sent =
         ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
+      if (errno == EPIPE || errno == ECONNRESET) {
+        hung_up_ = true;  // but what it sent before is still to be read
+        unsent_.clear();
+        continue;
+      }
       if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
         why_ = std::strerror(errno);
         return false;

@@ -47,6 +47,7 @@ class ModelConnection : public std::enable_shared_from_this<ModelConnection> {
 
   // Whether the last read() left nothing to be read.
   bool drained() const { return drained_; }
+  bool hung_up() const { return hung_up_; }  // write() found nobody
   int socket() const { return socket_.get(); }
   int process() const { return process_.get(); }  // a pidfd, -1 if the system gave none
   std::int64_t pid() const { return pid_; }
@@ -112,7 +113,7 @@ class ModelConnection : public std::enable_shared_from_this<ModelConnection> {
 
   // Socket's thread only.
   std::string name_ = "model", why_;
-  bool greeted_ = false, drained_ = false;
+  bool greeted_ = false, drained_ = false, hung_up_ = false;
   std::string unsent_;  // taken from the outbox, not yet by the kernel
   std::vector<char> buffer_;
   wire::RateLimit send_limit_{wire::ModelLimits::kSend};

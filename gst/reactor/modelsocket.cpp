@@ -158,6 +158,8 @@ void ModelSocket::serve_model() {
   flushes_due_ = model_->answer_flushes();
   if (!model_->write() || event == ModelConnection::Event::kEnded)
     lose_model(model_->why());
+  else if (model_->hung_up() && model_->drained())
+    lose_model("it closed the connection");
   else if (reads_after_end_ > 0 && (model_->drained() || reads_after_end_ > kMostReadsAfterEnd))
     lose_model("its process has ended");
 }

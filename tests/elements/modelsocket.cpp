@@ -804,6 +804,7 @@ GST_END_TEST;
 
 GST_START_TEST(a_process_without_free_descriptors_waits_for_one) {
   Served p;
+  std::this_thread::sleep_for(200ms);  // what the start opens for a moment is closed again
   std::optional<NoDescriptors> none(std::in_place);
   close(none->taken.back());
   none->taken.pop_back();
