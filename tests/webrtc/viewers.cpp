@@ -256,7 +256,8 @@ GST_START_TEST(the_end_of_the_stream_ends_the_session_and_the_pipeline) {
   fail_if(late.connect());
   fail_unless_equals_int(late.reply().status, 503);
   // Another stream.
-  g_autoptr(GstPad) pad = gst_element_get_static_pad(sink.element("sink"), "sink");
+  g_autoptr(GstElement) element = sink.element("sink");
+  g_autoptr(GstPad) pad = gst_element_get_static_pad(element, "sink");
   fail_unless(gst_pad_send_event(pad, gst_event_new_stream_start("another")));
   TestViewer next(sink.port());
   fail_unless(next.connect(), "%d %s", next.reply().status, next.reply().body.c_str());
