@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Figures, never a verdict: what Chromium's jitter buffer adds to the way of a frame, over ten minutes. Prints the Markdown
-// table of docs/comparison.md.
+// Figures, never a verdict: what Chromium's jitter buffer adds to the way of a frame, over ten minutes. Prints a Markdown
+// table.
 //
 // The model is reactorsim's: 4-frame blocks with ± 10 %; 24 frames a second, then 12 and 30 by turns, changing every minute, and
 // 50 s into each minute nothing for 2 s, announced by nobody. A receiver that trusts the past would go on waiting for the
