@@ -480,8 +480,7 @@ GST_START_TEST(the_end_and_a_flush_in_paused_do_not_wait_for_playing) {
     gst_element_set_state(p.pipeline, GST_STATE_PAUSED);
     fail_unless(emit(p.src));
     // In hand, where the base class lets the streaming thread wait for blocks in PAUSED (1.22).
-    for (int i = 0; i < 100 && p.stat("queued-blocks") > 0; i++)
-      std::this_thread::sleep_for(10ms);
+    for (int i = 0; i < 100 && p.stat("queued-blocks") > 0; i++) std::this_thread::sleep_for(10ms);
     std::atomic<bool> done{false};
     std::thread application([&] {
       if (flush) {
