@@ -29,6 +29,7 @@ struct BlockItem : Item {
   // `list`.
   std::optional<ArrayView> view;
   bool needs_video_meta = false;
+  bool prepared = false;                       // negotiated, and in the form that downstream takes
   GstClockTime emitted = GST_CLOCK_TIME_NONE;  // running time
   unsigned epoch = 0;
   std::uint64_t number = 0;

@@ -193,6 +193,17 @@ ItemPtr BlockQueue::take() {
   return item;
 }
 
+void BlockQueue::put_back(ItemPtr block, std::uint64_t ticket) {
+  Dropped dropped;
+  Lock lock(mutex_);
+  if (generation_ != ticket) return drop(std::move(block), reason_of(interruption_), dropped);
+  pushing_ = false;
+  blocks_++;
+  counters_.blocks--;
+  counters_.frames -= block->frames;
+  items_.push_front(std::move(block));
+}
+
 void BlockQueue::begin_push() {
   Lock lock(mutex_);
   push_began_ = Clock::now();

@@ -78,6 +78,9 @@ class BlockQueue {
   // null: then the thread waits elsewhere until `wake`, and says so with `woken`.
   ItemPtr take();
   void begin_push();
+  // The block that was taken last could not be pushed yet. `ticket`: generation() since then; one
+  // that was overtaken is dropped.
+  void put_back(ItemPtr block, std::uint64_t ticket);
   void woken();
 
   // Which push is going on, 0 for none; and whether that one still is.

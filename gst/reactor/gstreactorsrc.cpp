@@ -176,8 +176,11 @@ static gboolean gst_reactor_src_send_event(GstElement* element, GstEvent* event)
     // PAUSED waits for PLAYING with a block; what was emitted goes first.
     gst_event_unref(event);
     source.set_eos();
-    return gst_app_src_end_of_stream(GST_APP_SRC(element)) == GST_FLOW_OK;
+    // From 1.24 on appsrc takes nothing in PAUSED.
+    if (gst_app_src_end_of_stream(GST_APP_SRC(element)) != GST_FLOW_OK) source.end_later(true);
+    return TRUE;
   }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) source.end_later(false);
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) source.set_eos();
   return GST_ELEMENT_CLASS(gst_reactor_src_parent_class)->send_event(element, event);
 }

@@ -303,23 +303,27 @@ bool Source::prepare(BlockItem& item) {
 }
 
 // The base class unrefs the null buffer that stands for a list when it finds itself paused after
-// create(): a list is brought only while it runs. False: a flush or a stop came meanwhile, or the
-// base class's own.
-bool Source::wait_running() {
+// create(): a list is brought only while it runs. Unlocked: the base class wants its thread back,
+// for an end or a flush of its own, and from 1.24 on also for a pause.
+Source::Wait Source::wait_running(std::uint64_t generation) {
   GstBaseSrc* const src = GST_BASE_SRC(element_);
-  const std::uint64_t generation = queue_.generation();
   constexpr gint64 kLook = 20 * G_TIME_SPAN_MILLISECOND;
   g_mutex_lock(&src->live_lock);
   while (!src->live_running && running_ && !unlocked_ && queue_.generation() == generation)
     g_cond_wait_until(&src->live_cond, &src->live_lock, g_get_monotonic_time() + kLook);
   const bool running = src->live_running;
   g_mutex_unlock(&src->live_lock);
-  return running;
+  if (running) return Wait::kRunning;
+  return running_ && queue_.generation() == generation ? Wait::kUnlocked : Wait::kFlushed;
 }
 
 GstFlowReturn Source::create(ParentCreate parent, guint64 offset, guint size, GstBuffer** buffer) {
   for (;;) {
     ItemPtr item = queue_.take();
+    if (!item && ending_) {
+      ending_ = false;
+      return GST_FLOW_EOS;
+    }
     if (!item) {
       GstBuffer* own = nullptr;
       const GstFlowReturn flow = parent(GST_BASE_SRC(element_), offset, size, &own);
@@ -341,14 +345,21 @@ GstFlowReturn Source::create(ParentCreate parent, guint64 offset, guint size, Gs
       continue;
     }
     BlockItem& block = static_cast<BlockItem&>(*item);
+    const std::uint64_t ticket = queue_.generation();
     if (stale(block.epoch)) {
       outdated_ += block.frames;
       block.drop_reason = "flushed";
       continue;
     }
-    if (!prepare(block)) return GST_FLOW_NOT_NEGOTIATED;
+    if (!block.prepared && !prepare(block)) return GST_FLOW_NOT_NEGOTIATED;
     if (!block.list) continue;
-    if (!wait_running()) {
+    block.prepared = true;
+    const Wait wait = wait_running(ticket);
+    if (wait == Wait::kUnlocked) {
+      queue_.put_back(std::move(item), ticket);
+      return GST_FLOW_FLUSHING;
+    }
+    if (wait == Wait::kFlushed) {
       block.drop_reason = "flushed";
       continue;
     }
@@ -378,7 +389,7 @@ void Source::close() {
 }
 
 void Source::run() {
-  failed_ = false;
+  failed_ = ending_ = false;
   format_.reset();
   format_.renegotiate();
   queue_.start();

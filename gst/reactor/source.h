@@ -73,7 +73,8 @@ class Source : private ModelHost {
   void set_eos() { queue_.set_eos(); }
   // Whether a block waits or is on its way downstream.
   bool has_blocks() { return !queue_.empty() || (queue_.current_push() && !dead()); }
-  void unlock(bool on) { unlocked_ = on; }  // the base class wants the streaming thread back
+  void end_later(bool on) { ending_ = on; }  // the stream, once the queue is empty
+  void unlock(bool on) { unlocked_ = on; }   // the base class wants the streaming thread back
   GstStructure* stats();
 
   std::atomic<GstReactorOverflow> overflow{GST_REACTOR_OVERFLOW_WAIT};
@@ -89,7 +90,8 @@ class Source : private ModelHost {
   GstClockTime running_time();
   void label(BlockItem& item, const Call& call, const gchar* const* metadata, bool black);
   bool report(BlockQueue::Result result, unsigned frames, GError** error);
-  bool wait_running();
+  enum class Wait { kRunning, kFlushed, kUnlocked };
+  Wait wait_running(std::uint64_t generation);
   bool prepare(BlockItem& item);
   void shown(std::uint64_t number, GstClockTime first, GstClockTime last, unsigned dropped,
              const gchar* reason);
@@ -120,7 +122,7 @@ class Source : private ModelHost {
   const std::shared_ptr<RecycledMemory> recycled_ = std::make_shared<RecycledMemory>();
   const std::shared_ptr<ReleasedTokens> tokens_ = std::make_shared<ReleasedTokens>();
   ModelSocket model_socket_{*this};
-  std::atomic<bool> running_{false}, failed_{false}, unlocked_{false};
+  std::atomic<bool> running_{false}, failed_{false}, unlocked_{false}, ending_{false};
   std::atomic<std::uint64_t> lent_{0}, copied_{0};  // blocks
   std::atomic<std::uint64_t> unwanted_{0},
       outdated_{0};  // frames: without a session; of an older epoch

@@ -478,7 +478,8 @@ GST_START_TEST(the_end_and_a_flush_in_paused_do_not_wait_for_playing) {
     fail_unless(p.wait_frames(2));
     std::this_thread::sleep_for(100ms);  // the streaming thread waits for the next block
     gst_element_set_state(p.pipeline, GST_STATE_PAUSED);
-    fail_unless(emit(p.src));
+    std::thread emitter([&] { emit(p.src, 2, nullptr); });  // may be held until it plays
+    fail_unless(eventually([&] { return p.stat("blocks") + p.stat("queued-blocks") == 2; }));
     // In hand, where the base class lets the streaming thread wait for blocks in PAUSED (1.22).
     for (int i = 0; i < 100 && p.stat("queued-blocks") > 0; i++) std::this_thread::sleep_for(10ms);
     std::atomic<bool> done{false};
@@ -494,6 +495,7 @@ GST_START_TEST(the_end_and_a_flush_in_paused_do_not_wait_for_playing) {
     fail_unless(eventually([&] { return done.load(); }));
     application.join();
     gst_element_set_state(p.pipeline, GST_STATE_PLAYING);
+    emitter.join();
     if (flush) {
       fail_unless(emit(p.src));
       fail_unless(p.wait_frames(4));
