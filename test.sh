@@ -15,7 +15,7 @@ SUITE names test suites to run alone: pacing wire elements webrtc python browser
   --no-browser     leave out the tests in Chromium
   --no-sanitizers  leave out the second and third build, with AddressSanitizer + UBSan and ThreadSanitizer
   --quick          the same as --no-browser --no-sanitizers
-  --benchmarks     run the benchmarks as well, at the end (twenty minutes; figures, never a failure)
+  --benchmarks     run the benchmarks as well, at the end (half an hour; figures, never a failure)
   -h, --help       this text
 
 Exit status: 0 when everything passed, 1 when a test failed, 2 for a wrong option.

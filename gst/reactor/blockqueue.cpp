@@ -196,8 +196,8 @@ ItemPtr BlockQueue::take() {
 void BlockQueue::put_back(ItemPtr block, std::uint64_t ticket) {
   Dropped dropped;
   Lock lock(mutex_);
-  if (generation_ != ticket) return drop(std::move(block), reason_of(interruption_), dropped);
   pushing_ = false;
+  if (generation_ != ticket) return drop(std::move(block), reason_of(interruption_), dropped);
   blocks_++;
   counters_.blocks--;
   counters_.frames -= block->frames;
